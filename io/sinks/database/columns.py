@@ -57,6 +57,21 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class InstantText(TypeDecorator[datetime]):
+    """A point in time as text of ISO 8601, in UTC with its offset."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> str | None:
+        """Write it."""
+        return None if value is None else value.astimezone(UTC).isoformat()
+
+
+LOOSE_INSTANT = InstantText().with_variant(UtcDateTime(), *_MYSQL)
+"""A point in time in a column of users that is declared as one, where the database may keep any text in it."""
+
+
 def name_type(column: str = "") -> sa.types.TypeEngine[str]:
     """The type of texts in an index; where it has to have a length, it depends on the column."""
     return StoredText().with_variant(ByteText(_BYTES.get(column, 400), column or "name"), *_MYSQL)

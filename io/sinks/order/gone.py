@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.classify import classify
+from sinks.database.columns import LOOSE_INSTANT, InstantText
 from sinks.order.keys import KeyForm, Kind
 from sinks.table.evidence import Evidence
 from sinks.table.isolate import Blame, blame_of, isolate
@@ -36,12 +37,12 @@ class Mark:
     Attributes:
         column: Its name.
         instant: Whether it has the time of the delete, otherwise true or false.
-        as_text: Whether the database has no type for that time.
+        type: How the database takes it.
     """
 
     column: str
     instant: bool
-    as_text: bool = False
+    type: sa.types.TypeEngine[Any]
 
     @property
     def present(self) -> bool | None:
@@ -50,10 +51,7 @@ class Mark:
 
     def gone(self) -> Any:
         """What it has of one that is gone."""
-        if not self.instant:
-            return True
-        now = datetime.now(UTC)
-        return now.isoformat() if self.as_text else now
+        return datetime.now(UTC) if self.instant else True
 
 
 def mark_of(target: Target, column: str, *, typed: bool) -> Mark:
@@ -75,9 +73,11 @@ def mark_of(target: Target, column: str, *, typed: bool) -> Mark:
         )
     type_ = types[column]
     if type_.startswith("bool"):
-        return Mark(column, instant=False)
-    if type_.startswith(("timestamp", "datetime")) or (not typed and type_ == "text"):
-        return Mark(column, instant=True, as_text=not typed)
+        return Mark(column, False, sa.Boolean())
+    if type_.startswith(("timestamp", "datetime")):
+        return Mark(column, True, sa.DateTime(timezone=True) if typed else LOOSE_INSTANT)
+    if not typed and type_ == "text":
+        return Mark(column, True, InstantText())
     raise ConfigError(
         f"table {target.table}: --on_delete mark:{column} needs a boolean or a timestamp, and the column "
         f"is {type_ or 'of no type'}"
@@ -151,8 +151,7 @@ def _table(
     columns = [sa.column(name, _TYPES[kind]) for name, kind in form.kinds]
     others: list[sa.ColumnClause[Any]] = [sa.column(name) for name in names]
     if mark is not None:
-        type_: Any = sa.Boolean() if not mark.instant else sa.DateTime(timezone=True)
-        others.append(sa.column(mark.column, sa.Text() if mark.as_text and mark.instant else type_))
+        others.append(sa.column(mark.column, mark.type))
     table = sa.table(target.table.name, *columns, *others, schema=target.table.schema)
     return table, columns
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from sinks.database.columns import InstantText
 from sinks.database.engine import transaction
 from sinks.order.gone import Mark, mark_of, remove, values_of
 from sinks.order.keys import key_form
@@ -19,21 +22,21 @@ ID = Column("id", "integer")
 
 class TestMark:
     @pytest.mark.parametrize(
-        ("type_", "typed", "instant", "as_text"),
+        ("type_", "typed", "instant", "kind"),
         [
-            ("bool", True, False, False),
-            ("boolean", False, False, False),
-            ("timestamptz", True, True, False),
-            ("datetime", True, True, False),
-            ("text", False, True, True),
+            ("bool", True, False, sa.Boolean),
+            ("boolean", False, False, sa.Boolean),
+            ("timestamptz", True, True, sa.DateTime),
+            ("datetime", True, True, sa.DateTime),
+            ("text", False, True, InstantText),
         ],
     )
     def test_columns_that_can_tell(
-        self, type_: str, typed: bool, instant: bool, as_text: bool
+        self, type_: str, typed: bool, instant: bool, kind: type[sa.types.TypeEngine[Any]]
     ) -> None:
         mark = mark_of(self.of(Column("gone", type_)), "gone", typed=typed)
         assert mark.instant == instant
-        assert not instant or mark.as_text == as_text
+        assert isinstance(mark.type, kind)
         assert mark.present is (None if instant else False)
         assert mark.gone()
 
@@ -51,7 +54,7 @@ class TestMark:
         return replace(target(ID), columns=(ID, column))
 
 
-@pytest.mark.parametrize("mark", [None, Mark("gone", instant=False)])
+@pytest.mark.parametrize("mark", [None, Mark("gone", False, sa.Boolean())])
 def test_many_rows_are_removed_and_one_that_is_held_stays(
     database: Database, mark: Mark | None
 ) -> None:
