@@ -13,6 +13,7 @@ from typing import Any
 
 from sinks.table.target import PAYLOAD, Target
 from transforms.batch.record import Failure, Record
+from transforms.error_texts import message_of
 from transforms.errors import Reject
 
 Shape = tuple[str, ...]
@@ -223,23 +224,33 @@ def split(block: Block, start: int, end: int) -> Block:
     return Block(block.names, [cells[start:end] for cells in block.cells], block.indices[start:end])
 
 
+ENCODE_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
+"""What encoding a value raises if the database cannot take it as it is."""
+
+
 def without_refused(
-    block: Block, refusal: Callable[[Block], Poison | None], poison: list[Poison]
+    block: Block,
+    encode: Callable[[str, Sequence[Any]], object],
+    poison: list[Poison],
 ) -> Block:
     """``block`` without the rows that cannot be encoded.
 
     Args:
         block: The rows.
-        refusal: Says of a block of one row why it cannot be encoded; None if it can.
-        poison: Gets the rows that cannot.
+        encode: Takes the name of a column, and cells of it; raises one of ``ENCODE_ERRORS``.
+        poison: Gets the rows that cannot be encoded; of each, the first such column is named.
     """
     good = []
-    for position in range(len(block.indices)):
-        bad = refusal(split(block, position, position + 1))
-        if bad is None:
-            good.append(position)
+    for position, index in enumerate(block.indices):
+        for name, column in zip(block.names, block.cells, strict=True):
+            try:
+                encode(name, column[position : position + 1])
+            except ENCODE_ERRORS as error:
+                message = f"column {name}: {message_of(error)}"
+                poison.append(Poison(index, "data", error, message))
+                break
         else:
-            poison.append(bad)
+            good.append(position)
     return pick(block, good)
 
 

@@ -16,13 +16,12 @@ from sinks.database.tables import Operation
 from sinks.table.evidence import Evidence
 from sinks.table.isolate import blame_of, isolate, poison_of
 from sinks.table.records import Records, Written
-from sinks.table.rows import Block, Poison, pick, rows_of, runs_of, without_refused
+from sinks.table.rows import ENCODE_ERRORS, Block, Poison, pick, rows_of, runs_of, without_refused
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Target
 from sinks.table.writer import Wider
 from sinks.text.quoting import quote, quoted
 from sinks.text.sqlite_values import bind_column, is_older
-from transforms.error_texts import message_of
 from transforms.route.table_name import TableName
 
 # "" declares no type and so has no affinity: see sinks.text.sqlite_values.
@@ -38,7 +37,6 @@ _TYPES: dict[LogicalType, str] = {
     "json": "JSON",
     "bytes": "BLOB",
 }
-_BIND_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
 
 
 class SqliteWriter:
@@ -300,8 +298,9 @@ def _bind(target: Target, block: Block, poison: list[Poison]) -> Block:
     types = {column.name: column.type for column in target.columns}
     try:
         return _bound(types, block)
-    except _BIND_ERRORS:
-        return _bound(types, without_refused(block, lambda row: _refused(types, row), poison))
+    except ENCODE_ERRORS:
+        good = without_refused(block, lambda name, cells: bind_column(types[name], cells), poison)
+        return _bound(types, good)
 
 
 def _bound(types: Mapping[str, str], block: Block) -> Block:
@@ -310,16 +309,6 @@ def _bound(types: Mapping[str, str], block: Block) -> Block:
         for name, column in zip(block.names, block.cells, strict=True)
     ]
     return Block(block.names, cells, block.indices)
-
-
-def _refused(types: Mapping[str, str], row: Block) -> Poison | None:
-    """The row as poison, if one of its values cannot be bound; the first column is named."""
-    for name, column in zip(row.names, row.cells, strict=True):
-        try:
-            bind_column(types[name], column)
-        except _BIND_ERRORS as error:
-            return Poison(row.indices[0], "data", error, f"column {name}: {message_of(error)}")
-    return None
 
 
 def _by_batch(block: Block, records: Records) -> list[tuple[int, Block]]:

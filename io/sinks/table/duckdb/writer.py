@@ -30,17 +30,14 @@ from sinks.table.duckdb.values import column as arrow_of
 from sinks.table.evidence import Evidence
 from sinks.table.isolate import blame_of, isolate, poison_of
 from sinks.table.records import Records, Written
-from sinks.table.rows import Block, Poison, pick, rows_of, runs_of, without_refused
+from sinks.table.rows import ENCODE_ERRORS, Block, Poison, pick, rows_of, runs_of, without_refused
 from sinks.table.schema import NewColumn
 from sinks.table.target import Column, Description, Target
 from sinks.table.turns import cuts_of, pieces, repeats_of
 from sinks.table.writer import Wider
-from transforms.error_texts import message_of
 from transforms.errors import Contention
 from transforms.per_process import PerProcess
 from transforms.route.table_name import TableName
-
-_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
 
 
 class DuckdbWriter:
@@ -74,7 +71,7 @@ class DuckdbWriter:
         """Whether no value of the column's type is ``value``."""
         try:
             arrow_of(column.type, [value])
-        except _ERRORS:
+        except ENCODE_ERRORS:
             return True
         return False
 
@@ -267,8 +264,8 @@ def _as_arrow(target: Target, block: Block, poison: list[Poison]) -> tuple[Block
     types = {column.name: column.type for column in target.columns}
     try:
         return block, _table(types, block)
-    except _ERRORS:
-        good = without_refused(block, lambda row: _refused(types, row), poison)
+    except ENCODE_ERRORS:
+        good = without_refused(block, lambda name, cells: arrow_of(types[name], cells), poison)
         return good, _table(types, good)
 
 
@@ -277,16 +274,6 @@ def _table(types: dict[str, str], block: Block) -> pa.Table:
         arrow_of(types[name], values) for name, values in zip(block.names, block.cells, strict=True)
     ]
     return pa.table(columns, names=list(block.names))
-
-
-def _refused(types: dict[str, str], row: Block) -> Poison | None:
-    """The row as poison, if one of its values would be changed; the first column is named."""
-    for name, cells in zip(row.names, row.cells, strict=True):
-        try:
-            arrow_of(types[name], cells)
-        except _ERRORS as error:
-            return Poison(row.indices[0], "data", error, f"column {name}: {message_of(error)}")
-    return None
 
 
 def _by_batch(

@@ -30,15 +30,12 @@ from sinks.table.mariadb.literals import column as literals_of
 from sinks.table.mariadb.session import Session
 from sinks.table.mariadb.statements import Statements, statements_of
 from sinks.table.records import Records, Written
-from sinks.table.rows import Block, Poison, pick, rows_of, runs_of, without_refused
+from sinks.table.rows import ENCODE_ERRORS, Block, Poison, pick, rows_of, runs_of, without_refused
 from sinks.table.schema import NewColumn
 from sinks.table.target import Column, Description, Target
 from sinks.table.writer import Wider
-from transforms.error_texts import message_of
 from transforms.per_process import PerProcess
 from transforms.route.table_name import TableName
-
-_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
 
 ROWS = 5_000
 """The most rows of one statement: a refused row makes the others of its statement be written again."""
@@ -84,7 +81,7 @@ class MariadbWriter:
         """Whether no literal for the column says what ``value`` is."""
         try:
             literals_of(column.type, [value])
-        except _ERRORS:
+        except ENCODE_ERRORS:
             return True
         return False
 
@@ -251,9 +248,12 @@ def _as_literals(target: Target, block: Block, poison: list[Poison]) -> Block:
     columns = {column.name: column for column in target.columns}
     try:
         return _literals(columns, block)
-    except _ERRORS:
+    except ENCODE_ERRORS:
         return _literals(
-            columns, without_refused(block, lambda row: _refused(columns, row), poison)
+            columns,
+            without_refused(
+                block, lambda name, cells: literals_of(columns[name].type, cells), poison
+            ),
         )
 
 
@@ -263,16 +263,6 @@ def _literals(columns: dict[str, Column], block: Block) -> Block:
         for name, values in zip(block.names, block.cells, strict=True)
     ]
     return Block(block.names, cells, block.indices)
-
-
-def _refused(columns: dict[str, Column], row: Block) -> Poison | None:
-    """The row as poison, if one of its values has no literal; the first column is named."""
-    for name, cells in zip(row.names, row.cells, strict=True):
-        try:
-            literals_of(columns[name].type, cells)
-        except _ERRORS as error:
-            return Poison(row.indices[0], "data", error, f"column {name}: {message_of(error)}")
-    return None
 
 
 def _by_batch(block: Block, records: Records) -> Iterator[tuple[int, Block]]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sinks.table.rows import CHUNK, Block, Poison, without_refused
+from sinks.table.rows import CHUNK, ENCODE_ERRORS, Block, Poison, without_refused
 from sinks.table.target import Target
 from sinks.text.copy_text import Encoder, copy_data, encoder_of
-from transforms.error_texts import message_of
 
 # What our encoders and msgspec's raise for a value that has no text form.
-_ENCODE_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +52,13 @@ def encode_blocks(target: Target, blocks: Sequence[Block], poison: list[Poison])
 
 def _encode_block(target: Target, block: Block, poison: list[Poison]) -> Lines:
     types = {column.name: column.type for column in target.columns}
-    encoders = [encoder_of(types[name]) for name in block.names]
+    encoders = {name: encoder_of(types[name]) for name in block.names}
     try:
-        return _encode(block, encoders)
-    except _ENCODE_ERRORS:
-        good = without_refused(block, lambda row: _refused(row, encoders), poison)
-        return _encode(good, encoders)
-
-
-def _refused(row: Block, encoders: Sequence[Encoder]) -> Poison | None:
-    """The row as poison, if one of its columns cannot be encoded; the first one is named."""
-    for name, encoder, cells in zip(row.names, encoders, row.cells, strict=True):
-        try:
-            copy_data(encoder(cells))  # UTF-8 may lack what a text has
-        except _ENCODE_ERRORS as error:
-            return Poison(row.indices[0], "data", error, f"column {name}: {message_of(error)}")
-    return None
+        return _encode(block, list(encoders.values()))
+    except ENCODE_ERRORS:
+        # UTF-8 may lack what a text has.
+        good = without_refused(block, lambda name, cells: copy_data(encoders[name](cells)), poison)
+        return _encode(good, list(encoders.values()))
 
 
 def _encode(block: Block, encoders: Sequence[Encoder]) -> Lines:
