@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 
 from tests import options_page
-from tests.reference import tables
+from tests.reference import exit_codes, tables
 
 PAGES = {
     options_page.PAGE: options_page.page,
     options_page.SCHEMA: options_page.schema_text,
+    exit_codes.PAGE: exit_codes.page,
     tables.PAGE: tables.page,
 }
 """Each file, and what makes its text."""

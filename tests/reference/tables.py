@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from sinks.database.backends.duckdb.sql_dialect import DuckdbSql
 from sinks.database.tables import VERSION, metadata
@@ -17,10 +16,10 @@ from transforms.batch.counts import COUNTS, Counts
 PAGE = DOCS / "tables.md"
 
 DATABASES: dict[str, sa.Dialect] = {
-    "PostgreSQL": postgresql.dialect(),
-    "SQLite": sqlite.dialect(),
-    "MariaDB": mysql.dialect(),
-    "DuckDB": DuckdbSql(),
+    "PostgreSQL": sa.make_url("postgresql+psycopg2://").get_dialect()(),
+    "SQLite": sa.make_url("sqlite://").get_dialect()(),
+    "MariaDB": sa.make_url("mysql+pymysql://").get_dialect()(),
+    "DuckDB": DuckdbSql(),  # type: ignore[no-untyped-call]  # of SQLAlchemy, whose class it extends
 }
 
 _HEAD = f"""# The tables beside yours

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from sinks.database.tables import metadata
-from tests.reference.tables import meaning, page
+from tests.reference.tables import DATABASES, meaning, page
 from transforms.batch.counts import COUNTS
 
 
@@ -41,5 +40,5 @@ def test_meanings_are_no_part_of_the_database() -> None:
     for table in metadata.sorted_tables:
         assert table.comment is None
         assert [column.name for column in table.c if column.comment is not None] == []
-        statement = str(sa.schema.CreateTable(table).compile(dialect=postgresql.dialect()))
+        statement = str(sa.schema.CreateTable(table).compile(dialect=DATABASES["PostgreSQL"]))
         assert table.info["row"] not in statement
