@@ -19,6 +19,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import boto3
 import pytest
 
 from sinks.database import leases
@@ -27,13 +28,15 @@ from sluice.command import main
 from tests.services.kafka_produce import produce
 from tests.terminals import terminals
 from tests.test_readme import ROOT, Command, bin_folders, blocks, commands, pattern, squeezed
+from tests.waiting import wait_until
 
 EXAMPLES = ROOT / "examples"
 
 Program = Callable[[Sequence[str]], int]
 """Takes the words behind a program's name, and returns the exit code."""
 
-_BACKGROUND = re.compile(r"(.*?)((?: [12&]?>{1,2} ?\S+)*) &$", re.DOTALL)
+_UNTIL = re.compile(r'until test "\$\((.*)\)" = (\w+); do sleep 1; done')
+"""A shell's loop that waits for what a command prints."""
 
 
 def section(page: Path, title: str = "") -> list[Command]:
@@ -100,8 +103,11 @@ class Shell:
         if text.endswith("&"):
             self._begin(text)
             return 0, []
+        if waiting := _UNTIL.fullmatch(text):
+            self._wait(*waiting.groups())
+            return 0, []
         words = shlex.split(os.path.expandvars(text.replace("\\\n", "")))
-        programs = {"sluice": main, "sqlite3": _sqlite3, **self.programs}
+        programs: dict[str, Program] = {"sluice": main, "sqlite3": _sqlite3, **self.programs}
         program = programs.get(words[0])
         with terminals(1, columns=400) as (place,), open(place.path, "w") as terminal:
             if program is None:
@@ -110,6 +116,14 @@ class Shell:
                 with redirect_stdout(terminal), redirect_stderr(terminal):
                     code = _called(program, words[1:])
         return code, place.screen()
+
+    def _wait(self, command: str, text: str) -> None:
+        """Wait until ``command`` prints ``text``."""
+        wait_until(
+            lambda: self._run(command) == (0, [text]),
+            f"$ {command}\n{text}",
+            alive=lambda: all(stream.poll() is None for stream in self._streams),
+        )
 
     def _begin(self, text: str) -> None:
         command = re.sub(r"^sluice ", f"{shlex.quote(sys.executable)} -m sluice ", text[:-1])
@@ -160,6 +174,20 @@ def kcat(words: Sequence[str]) -> int:
         key, _, value = line.partition(options.K.encode()) if options.K else (None, b"", line)
         messages.append((key, None if options.Z and not value else value))
     produce(options.b, options.t, messages)
+    return 0
+
+
+def aws(words: Sequence[str]) -> int:
+    """The commands ``aws s3 mb BUCKET`` and ``aws s3 cp FILE OBJECT``."""
+    s3 = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+    match words:
+        case ["s3", "mb", uri]:
+            s3.create_bucket(Bucket=uri.removeprefix("s3://"))
+        case ["s3", "cp", name, uri]:
+            bucket, _, key = uri.removeprefix("s3://").partition("/")
+            s3.put_object(Bucket=bucket, Key=key, Body=Path(name).read_bytes())
+        case _:
+            return 2
     return 0
 
 
