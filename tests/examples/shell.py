@@ -65,9 +65,8 @@ class Shell:
 
     @property
     def database(self) -> str:
-        """The URL of the database that the example writes without services."""
-        (path,) = self.folder.glob("*.db")
-        return f"sqlite:///{path}"
+        """The URL of the file of SQLite that the page has exported as ``SINK``."""
+        return f"sqlite:///{self.folder / os.environ['SINK'].removeprefix('sqlite:///')}"
 
     def play(self, steps: Sequence[Command]) -> None:
         """Run commands; each has to end with 0 and to print what the page shows."""
