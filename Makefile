@@ -254,8 +254,8 @@ flink-up: setup ## Start a Flink cluster and Beam's job server on this machine (
 flink-down: setup ## Stop that cluster
 	$(BIN)/python -m runners.flink.local down
 
-options: setup ## Write docs/options.md and docs/pipeline.schema.json from the commands' own --help
-	$(BIN)/python -m tests.options_page
+reference: setup ## Write the pages of docs/ that are made from the code: options, tables, exit codes, Python API
+	$(BIN)/python -m tests.reference
 
 # uv writes the hashes of all files of each version that .venv has. It is needed for nothing else. Extras
 # are kept: pip takes the newest version of what is asked for with an extra and pinned without it.
