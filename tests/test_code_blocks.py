@@ -299,7 +299,7 @@ def test_a_database_takes_the_statement(
         monkeypatch.chdir(tmp_path)
         (tmp_path / "dataset" / "day=1").mkdir(parents=True)
         duckdb.sql("COPY (SELECT 1 AS id) TO 'dataset/day=1/a.parquet'")
-        assert duckdb.sql(block.text).fetchall() == [(1, 1)]
+        assert duckdb.execute(block.text).fetchall() == [(1, 1)]
         return
     engine = sa.create_engine("sqlite://")
     with engine.begin() as connection:
