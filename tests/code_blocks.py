@@ -139,7 +139,7 @@ def blocks_in(text: str, page: Path) -> Iterator[Block]:
     lines = text.splitlines()
     at = 0
     while at < len(lines):
-        fence = re.fullmatch(r"( *)(`{3,})(\S*) ?(.*)", lines[at])
+        fence = re.fullmatch(r"( *)(`{3,})([^\s`]*) ?([^`]*)", lines[at])
         indented = re.match(r" {4,}", lines[at]) if not at or not lines[at - 1].strip() else None
         end = at + 1
         if fence:

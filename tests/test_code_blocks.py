@@ -311,7 +311,9 @@ def test_a_database_takes_the_statement(
 class TestTheReadingOfAPage:
     def test_blocks_are_fenced_or_indented(self, tmp_path: Path) -> None:
         page = ROOT / "docs" / "none.md"
-        text = "a\n\n    b\n\n      c\n\nd\n```yaml e\nf: 1\n\n    g\n```\n- h\n    i\n"
+        text = (
+            "a\n\n    b\n\n      c\n\n```` ```d ````\n```yaml e\nf: 1\n\n    g\n```\n- h\n    i\n"
+        )
         parts = list(blocks_in(text, page))
         assert [(b.line, b.kind, b.name, b.text) for b in parts] == [
             (3, "", "", "b\n\n  c\n"),
