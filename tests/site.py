@@ -123,6 +123,8 @@ def rendered(source: Path) -> tuple[str, set[Path]]:
         return f"{link[1]}{os.path.relpath(page, here)}{hash_}{anchor}{link[3]}"
 
     text = spaced(_LINK.sub(moved, (ROOT / source).read_text()))
+    if source.suffix != ".md":  # the licence: a text, whose brackets are no links
+        text = text.replace("[", r"\[")
     return _FENCE.sub(r'\1{ .\2 title="\3" }', text), code
 
 
