@@ -98,6 +98,9 @@ docs: setup ## Build the documentation as a site: site/index.html
 pictures: setup ## Take the pictures of docs/console.md; somebody has to look at them
 	SLUICE_PICTURES=docs/console $(BIN)/python -m pytest tests/pipelines/console/browser/test_pictures.py
 
+first-hour: setup ## Play the first hour on a fresh clone and print the minutes (docs/install.md)
+	$(BIN)/python -m benchmarks.first_hour.play $(OPTIONS)
+
 recording: setup ## Record the terminal of README: a run that is killed and goes on (docs/kill.svg); look at it
 	$(BIN)/python -m benchmarks.recording.record
 
