@@ -19,6 +19,7 @@ RUN = {
     ("docs/tutorial-s3.md", "*"): "tests/test_readme.py",
     ("docs/how-to/*.md", "*"): "tests/test_how_to.py",
     ("docs/recipes/*.md", "*"): "tests/test_recipes.py",
+    ("examples/*/README.md", "*"): "tests/examples/shell.py",
     ("docs/pipeline-file.md", "*"): "tests/test_pipeline_file_page.py",
     ("docs/plan.md", "*"): "tests/pipelines/planning/test_command.py",
     ("docs/mapping.md", "*"): "tests/test_mapping_page.py",
@@ -68,13 +69,15 @@ ELSEWHERE = {
     "systemctl": "needs systemd; tests/deploy/test_services.py checks the units",
     "journalctl": "the same",
     "python3": "makes an environment, as root",
-    "/opt/sluice/bin/pip": "the same",
+    "pip": "installs; `tests/test_readme.py` and `tests/test_wheel.py` install the wheel",
+    "pipx": "the same",
+    "uv": "the same",
     "useradd": "the same",
     "install": "the same",
     "cp": "the same",
     "htpasswd": "makes a log-in",
     "cut": "the same",
-    ".venv/bin/pre-commit": "changes the repository",
+    "pre-commit": "changes the repository",
     "export": "sets a variable",
     "sqlite3": "stands in a remark",
 }
@@ -123,7 +126,7 @@ class Block:
         """What it is written in; empty if nothing here knows."""
         if self.kind:
             return "shell" if self.kind == "console" else self.kind
-        first = re.sub(r"^#.*\n|^… ", "", self.text).split(maxsplit=1)[0]
+        first = program_of(re.sub(r"^#.*\n|^… ", "", self.text).split(maxsplit=1))
         if first in {"sluice", "python", "make", *ELSEWHERE}:
             return "shell"
         if first.upper() == "SELECT":
@@ -131,6 +134,11 @@ class Block:
         if re.match(r"[a-z]+: \S+$", self.text, re.MULTILINE):
             return "yaml"
         return "python" if re.match(r"\w+ = \w+\(", self.text) else ""
+
+
+def program_of(words: list[str]) -> str:
+    """The program that a command calls, wherever it is installed."""
+    return words[0].rpartition("bin/")[2]
 
 
 def blocks_in(text: str, page: Path) -> Iterator[Block]:
