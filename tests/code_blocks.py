@@ -25,6 +25,8 @@ RUN = {
     ("docs/mapping.md", "*"): "tests/test_mapping_page.py",
     ("docs/routes.md", "*"): "tests/test_routes_page.py",
     ("docs/testing.md", "*"): "tests/pipelines/test_test.py",
+    ("docs/first-connector.md", "*"): "tests/test_first_steps.py",
+    ("docs/first-target.md", "*"): "tests/test_first_steps.py",
     ("docs/api.md", "python"): "tests/test_api.py",
     ("docs/objects.md", "python"): "tests/io/sinks/objects/test_page.py",
 }
@@ -79,6 +81,10 @@ ELSEWHERE = {
     "cut": "the same",
     "pre-commit": "changes the repository",
     "export": "sets a variable",
+    "git": "changes the repository",
+    "cd": "goes to a folder",
+    "bash": "takes as long as CI",
+    "/tmp/release/bin/sluice": "the wheel of a release; `tests/test_wheel.py` builds and tries one",
     "sqlite3": "stands in a remark",
 }
 """Programs in shell blocks that are not ours, and why nothing of them is checked here."""

@@ -16,6 +16,7 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import dedent
 
 import duckdb
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
@@ -294,7 +295,7 @@ def test_a_program_runs(block: Block, tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.kind == "python"], ids=label)
 def test_a_program_can_be_compiled(block: Block) -> None:
-    compile(block.text, label(block), "exec")
+    compile(dedent(block.text), label(block), "exec")  # a method of a class, too
 
 
 @of("sql")
