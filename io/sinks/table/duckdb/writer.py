@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -30,7 +31,7 @@ from sinks.table.duckdb.values import column as arrow_of
 from sinks.table.evidence import Evidence
 from sinks.table.isolate import blame_of, isolate, poison_of
 from sinks.table.records import Records, Written
-from sinks.table.rows import ENCODE_ERRORS, Block, Poison, pick, rows_of, runs_of, without_refused
+from sinks.table.rows import ENCODE_ERRORS, Block, Poison, rows_of, runs_of, without_refused
 from sinks.table.schema import NewColumn
 from sinks.table.target import Column, Description, Target
 from sinks.table.turns import cuts_of, pieces, repeats_of
@@ -280,11 +281,14 @@ def _by_batch(
     block: Block, arrow: pa.Table, records: Records
 ) -> Iterator[tuple[int, Sequence[int], pa.Table]]:
     """The rows of each batch; indices may be out of order."""
-    if len(records.starts) == 1:
-        yield 0, block.indices, arrow
+    indices = block.indices
+    if isinstance(indices, range):  # of all records
+        for batch, (start, end) in enumerate(pairwise([*records.starts, len(indices)])):
+            if start < end:
+                yield batch, indices[start:end], arrow.slice(start, end - start)
         return
     parts: dict[int, list[int]] = {}
-    for position, index in enumerate(block.indices):
+    for position, index in enumerate(indices):
         parts.setdefault(records.batch_of(index), []).append(position)
     for batch, positions in parts.items():
-        yield batch, pick(block, positions).indices, arrow.take(positions)
+        yield batch, [indices[position] for position in positions], arrow.take(positions)
