@@ -98,6 +98,9 @@ docs: setup ## Build the documentation as a site: site/index.html
 pictures: setup ## Take the pictures of docs/console.md; somebody has to look at them
 	SLUICE_PICTURES=docs/console $(BIN)/python -m pytest tests/pipelines/console/browser/test_pictures.py
 
+first-hour: setup ## Play the first hour on a fresh clone and print the minutes (docs/install.md)
+	$(BIN)/python -m benchmarks.first_hour.play $(OPTIONS)
+
 recording: setup ## Record the terminal of README: a run that is killed and goes on (docs/kill.svg); look at it
 	$(BIN)/python -m benchmarks.recording.record
 
@@ -254,8 +257,8 @@ flink-up: setup ## Start a Flink cluster and Beam's job server on this machine (
 flink-down: setup ## Stop that cluster
 	$(BIN)/python -m runners.flink.local down
 
-options: setup ## Write docs/options.md and docs/pipeline.schema.json from the commands' own --help
-	$(BIN)/python -m tests.options_page
+reference: setup ## Write the pages of docs/ that are made from the code: options, tables, exit codes, Python API
+	$(BIN)/python -m tests.reference
 
 # uv writes the hashes of all files of each version that .venv has. It is needed for nothing else. Extras
 # are kept: pip takes the newest version of what is asked for with an extra and pinned without it.

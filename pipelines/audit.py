@@ -2,9 +2,7 @@
 
     python -m pipelines.audit --sink postgresql://user@host/db [--source URI] [--json]
 
-A partition is one version of an object, or one partition of a topic. Exit 0 when each partition
-is covered without a gap, adds up, and has its failed records as jobs, and each dataset of objects has as
-many rows as were inserted; 1 otherwise.
+A partition is one version of an object, or one partition of a topic.
 """
 
 from __future__ import annotations
@@ -19,9 +17,7 @@ from transforms.errors import ConfigError
 _DESCRIPTION = """\
 Prove from the database that nothing was lost: coverage, gaps, sums and jobs.
 
-A partition is one version of an object, or one partition of a topic. Exit 0 when each partition
-is covered without a gap, adds up, and has its failed records as jobs, and each dataset of objects has
-as many rows as were inserted; 1 otherwise.
+A partition is one version of an object, or one partition of a topic.
 
 The audit looks at the ledger and the jobs. It does not count the rows of your tables, which others
 may change. With --objects, it looks into buckets and folders."""
@@ -32,11 +28,18 @@ examples:
   %(prog)s --sink postgresql://user@host/db --source 's3://bucket/2026/*' --json
   %(prog)s --sink postgresql://user@host/db --objects"""
 
+_EXITS = {
+    command.OK: "nothing is lost: each partition is covered without a gap, adds up, and has its failed records as "
+    "jobs, and each dataset of objects has as many rows as were inserted",
+    command.FAILED: "something is missing or does not add up, or the database cannot be reached",
+}
+"""What its exit codes mean, where they say more than those of every command."""
+
 
 def parser() -> command.Parser:
     """The flags of ``pipelines.audit``."""
     parser = command.Parser(
-        prog="python -m pipelines.audit", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.audit", description=_DESCRIPTION, epilog=_EXAMPLES, exits=_EXITS
     )
     asked = parser.add_argument_group("what is asked")
     add_sink(asked)

@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,10 +36,34 @@ DEAD_LETTERS = 3
 DEAD_BUDGET = 4
 PAUSED = 5
 UNHEALTHY = 6
+INTERRUPTED = 130
+
+EXITS = {
+    OK: "it has done what it was asked for",
+    FAILED: "it failed; the last line on stderr says why",
+    USAGE: "an option, a file or a name is wrong; the last line on stderr says which",
+    INTERRUPTED: "Ctrl-C has ended it",
+}
+"""What the exit codes of every command mean."""
 
 
 class Parser(parser.Parser):
-    """A parser that raises ``ConfigError``, so that ``run`` reports it as it does any mistake."""
+    """A parser that raises ``ConfigError``, so that ``run`` reports it as it does any mistake.
+
+    Args:
+        exits: What exit codes of this command mean beside, or instead of, ``EXITS``; its ``--help``
+            shows them. None for an action of a command, which has those of the command.
+    """
+
+    def __init__(self, *args: Any, exits: Mapping[int, str] | None = None, **kwargs: Any) -> None:
+        self.exits = {} if exits is None else dict(sorted({**EXITS, **exits}.items()))
+        if self.exits:
+            meanings = "\n".join(
+                textwrap.fill(f"  {code:<5}{meaning}", 100, subsequent_indent=" " * 7)
+                for code, meaning in self.exits.items()
+            )
+            kwargs["epilog"] = f"exit codes:\n{meanings}\n\n{kwargs.get('epilog') or ''}"
+        super().__init__(*args, **kwargs)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """The options, and the arguments that are none of them. No message shows a secret of them."""
@@ -70,7 +95,7 @@ def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | N
             return code
         except KeyboardInterrupt:
             print(f"{name}: interrupted", file=sys.stderr)
-            return 130
+            return INTERRUPTED
         except Exception as error:  # noqa: BLE001 - classified and reported below
             if verbose:
                 print(redact(traceback.format_exc()), end="", file=sys.stderr)

@@ -31,11 +31,17 @@ examples:
   %(prog)s --sink s3://lake/events --state postgresql://user@host/db \\
       --table orders --target_bytes 512MB --keep 1d"""
 
+_EXITS = {
+    command.OK: "everything that was due is merged and deleted",
+    command.FAILED: "it failed, a signal stopped it, or an object could not be merged; everything else was",
+}
+"""What its exit codes mean, where they say more than those of every command."""
+
 
 def parser() -> command.Parser:
     """The flags of ``pipelines.compact``."""
     parser = command.Parser(
-        prog="python -m pipelines.compact", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.compact", description=_DESCRIPTION, epilog=_EXAMPLES, exits=_EXITS
     )
     which = parser.add_argument_group("which objects").add_argument
     which(

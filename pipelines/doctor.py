@@ -21,11 +21,10 @@ from transforms.errors import ConfigError
 _DESCRIPTION = """\
 Say what is wrong with a database and the pipelines in it, and what to do.
 
-It only reads, for 10 s a statement at most. Exit 0 when no check has found an error, 6 when one has;
-1 when the database cannot be reached.
+It only reads, for 10 s a statement at most.
 
 With --conformance it tries whether a database keeps what this program promises, in a schema (a
-database, a file) of its own that it removes: exit 0 when it does, 1 when a check has failed."""
+database, a file) of its own that it removes."""
 
 _EXAMPLES = """\
 examples:
@@ -34,11 +33,18 @@ examples:
   %(prog)s --sink postgresql://user@host/db --pipeline orders --fail_on warning
   %(prog)s --sink mysql+pymysql://user@host/db --conformance"""
 
+_EXITS = {
+    command.OK: "no check has found an error; with --conformance, the database keeps what is promised",
+    command.FAILED: "the database cannot be reached; with --conformance, a check has failed",
+    command.UNHEALTHY: "a check has found an error, or with --fail_on warning a warning",
+}
+"""What its exit codes mean, where they say more than those of every command."""
+
 
 def parser() -> command.Parser:
     """The flags of ``pipelines.doctor``."""
     parser = command.Parser(
-        prog="python -m pipelines.doctor", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.doctor", description=_DESCRIPTION, epilog=_EXAMPLES, exits=_EXITS
     )
     asked = parser.add_argument_group("what is asked")
     add_sink(asked)

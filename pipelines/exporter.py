@@ -27,11 +27,17 @@ examples:
   %(prog)s --sink postgresql://user@host/db
   %(prog)s --sink 'postgresql://user:${env:PGPASSWORD}@host/db' --listen 0.0.0.0:9401"""
 
+_EXITS = {command.OK: "a signal has ended it"}
+"""What its exit codes mean, where they say more than those of every command."""
+
 
 def parser() -> command.Parser:
     """The flags of ``pipelines.exporter``."""
     parser = command.Parser(
-        prog="python -m pipelines.exporter", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.exporter",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        exits=_EXITS,
     )
     shown = parser.add_argument_group("what is shown")
     add_sink(shown)

@@ -36,7 +36,7 @@ examples:
 def parser() -> command.Parser:
     """The flags of ``pipelines.ledger``."""
     parser = command.Parser(
-        prog="python -m pipelines.ledger", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.ledger", description=_DESCRIPTION, epilog=_EXAMPLES, exits={}
     )
     actions = parser.add_subparsers(dest="action", required=True, title="actions", metavar="forget")
     forget = actions.add_parser(

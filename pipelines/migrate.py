@@ -29,11 +29,17 @@ examples:
   %(prog)s --sink postgresql://user@host/db --sql > migration.sql
   %(prog)s --sink postgresql://user@host/db"""
 
+_EXITS = {
+    command.OK: "the tables are of this version, or --sql has printed how they get there",
+    command.FAILED: "it failed; with --check, migrations are due",
+}
+"""What its exit codes mean, where they say more than those of every command."""
+
 
 def parser() -> command.Parser:
     """The flags of ``pipelines.migrate``."""
     parser = command.Parser(
-        prog="python -m pipelines.migrate", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.migrate", description=_DESCRIPTION, epilog=_EXAMPLES, exits=_EXITS
     )
     done = parser.add_argument_group("what is done")
     add_sink(done)

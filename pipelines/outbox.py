@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines import command, flags
-from pipelines.command import Parser
+from pipelines.command import FAILED, OK, Parser
 from runners.beam.imports import import_beam
 
 _DESCRIPTION = """\
@@ -26,10 +26,18 @@ examples:
   %(prog)s --sink postgresql://user@host/db --to kafka://localhost:9092/changes \\
       --table people --streaming --retain 7d"""
 
+_EXITS = {
+    OK: "everything is published, or a signal has ended a stream",
+    FAILED: "it failed, or a signal stopped it; run it again to go on",
+}
+"""What its exit codes mean, where they say more than those of every command."""
+
 
 def parser() -> Parser:
     """Every flag of ``pipelines.outbox``; each states its unit and its default."""
-    parser = Parser(prog="python -m pipelines.outbox", description=_DESCRIPTION, epilog=_EXAMPLES)
+    parser = Parser(
+        prog="python -m pipelines.outbox", description=_DESCRIPTION, epilog=_EXAMPLES, exits=_EXITS
+    )
     what = parser.add_argument_group("what is published")
     flags.add_sink(what, "SQLAlchemy URL of the ingest's database")
     what.add_argument(

@@ -28,7 +28,7 @@ examples:
 def parser() -> command.Parser:
     """The flags of ``pipelines.runs``."""
     parser = command.Parser(
-        prog="python -m pipelines.runs", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.runs", description=_DESCRIPTION, epilog=_EXAMPLES, exits={}
     )
     actions = parser.add_subparsers(
         dest="action", required=True, title="actions", metavar="list|show"

@@ -14,9 +14,7 @@ from pipelines import command
 from pipelines.flags import add_verbose
 
 _DESCRIPTION = """\
-Run the cases of a file through a mapping, a schema, steps and routes, without a source or a database.
-
-Exit 0 when every case comes out as expected, 1 otherwise."""
+Run the cases of a file through a mapping, a schema, steps and routes, without a source or a database."""
 
 _FILE = """\
 a file:
@@ -34,11 +32,20 @@ examples:
   %(prog)s customers.test.yaml
   %(prog)s tests/*.test.yaml --json"""
 
+_EXITS = {
+    command.OK: "every case comes out as expected",
+    command.FAILED: "a case does not come out as expected",
+}
+"""What its exit codes mean, where they say more than those of every command."""
+
 
 def parser() -> command.Parser:
     """The flags of ``pipelines.test``."""
     parser = command.Parser(
-        prog="python -m pipelines.test", description=f"{_DESCRIPTION}\n\n{_FILE}", epilog=_EXAMPLES
+        prog="python -m pipelines.test",
+        description=f"{_DESCRIPTION}\n\n{_FILE}",
+        epilog=_EXAMPLES,
+        exits=_EXITS,
     )
     asked = parser.add_argument_group("what is tested")
     asked.add_argument(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from pipelines.command import check_printed
-from runners.parser import Parser
+from pipelines.command import Parser, check_printed
 from runners.runner import NAMES
 from sluice import table
 
@@ -25,6 +24,7 @@ def parser() -> Parser:
         prog="python -m sluice completion",
         description="Print a script that completes the commands and options of sluice in your shell.",
         epilog=_EXAMPLES,
+        exits={},
     )
     parser.add_argument("shell", choices=SHELLS, help="which shell; start a new one afterwards")
     return parser

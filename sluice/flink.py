@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from pipelines import command
 from pipelines.flags import add_verbose, database_url
@@ -15,7 +16,7 @@ _PROGRAM = "python -m sluice.flink"
 
 def parser() -> Parser:
     """The options of ``runners.flink``, and ``--sink``."""
-    parser = jobs.parser(command.Parser, _PROGRAM)
+    parser = jobs.parser(partial(command.Parser, exits={}), _PROGRAM)
     noted = parser.add_argument_group("what is noted")
     noted.add_argument(
         "--sink",

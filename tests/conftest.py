@@ -121,7 +121,8 @@ def postgres_server() -> Iterator[str]:
             os.environ["XDG_RUNTIME_DIR"] = before
     try:
         # The tests' data need not survive a crash of the machine.
-        _administer(server.get_uri(), "ALTER SYSTEM SET fsync = off")
+        for setting in ("fsync", "full_page_writes"):
+            _administer(server.get_uri(), f"ALTER SYSTEM SET {setting} = off")
         _administer(server.get_uri(), "SELECT pg_reload_conf()")
         yield server.get_uri()
     finally:
@@ -131,16 +132,60 @@ def postgres_server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def _administrator(postgres_server: str) -> Iterator[Any]:
+    """A connection that lasts: one for each statement would cost half of what a database does."""
+    connection: Any = psycopg2.connect(postgres_server)
+    connection.autocommit = True
+    yield connection
+    connection.close()
+
+
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """The URL of an empty database, dropped after the test."""
+def tables_are_there() -> bool:
+    """Whether a database of Postgres has Sluice's tables to begin with.
+
+    To create them takes longer than most tests of what is in them, so those of a folder may start from a copy.
+    """
+    return False
+
+
+@pytest.fixture(scope="session")
+def _with_tables(postgres_server: str, _administrator: Any) -> str:
+    """The name of a database that has Sluice's tables and nothing else."""
+    from sinks.database.database import Database
+    from sinks.database.engine import dispose_engine
+    from sinks.database.migrations import migrate
+
+    name = "with_tables"
+    with _administrator.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    database = Database(postgres_server.replace("/postgres?", f"/{name}?"))
+    migrate.prepare(database)
+    dispose_engine(database)  # nobody may be connected to what is copied
+    return name
+
+
+@pytest.fixture
+def postgres_url(
+    request: pytest.FixtureRequest,
+    postgres_server: str,
+    _administrator: Any,
+    tables_are_there: bool,
+) -> Iterator[str]:
+    """The URL of a database that is empty, or has what ``tables_are_there`` says; dropped after the test."""
     from sinks.database.engine import dispose_engines
 
     name = f"test_{uuid.uuid4().hex[:12]}"
-    _administer(postgres_server, f"CREATE DATABASE {name}")
+    copied = tables_are_there and request.node.get_closest_marker("without_tables") is None
+    template = request.getfixturevalue("_with_tables") if copied else "template1"
+    with _administrator.cursor() as cursor:
+        # Where nothing is flushed, copied files cost half of what a log of their pages does.
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield postgres_server.replace("/postgres?", f"/{name}?")
     dispose_engines()
-    _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    with _administrator.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

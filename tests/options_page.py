@@ -1,4 +1,4 @@
-"""Write docs/options.md and docs/pipeline.schema.json from the commands' parsers (``make options``)."""
+"""Write docs/options.md and docs/pipeline.schema.json from the commands' parsers (``make reference``)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 from pipelines.pipeline_file.json_schema import schema
 from runners.flink.local import cluster
 from sluice.table import COMMANDS
+from tests.reference.page import COMMAND
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "options.md"
 SCHEMA = PAGE.with_name("pipeline.schema.json")
-COMMAND = "make options"
 
 _HEAD = f"""# Options of every command
 

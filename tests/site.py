@@ -1,7 +1,7 @@
 """Put the pages of the documentation together for the site (``make docs``).
 
-The pages are written to be read in the repository, too. The site has those of ``docs/`` and those at the top of the
-repository; a link to a file of code leads to a page that shows it.
+The pages are written to be read in the repository, too. The site has those of ``docs/`` and ``examples/`` and those at the
+top of the repository; a link to a file of code leads to a page that shows it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+EXAMPLES = ROOT / "examples"
 
 TOP = {
     "README.md": "index.md",
@@ -36,6 +37,8 @@ _LANGUAGES = {
     ".sql": "sql",
     ".yaml": "yaml",
     ".json": "json",
+    ".jsonl": "json",
+    ".txt": "text",
     ".sh": "bash",
     ".service": "ini",
     ".timer": "ini",
@@ -65,6 +68,8 @@ def place(path: Path) -> str:
         return (
             page.with_name("index.md").as_posix() if path.name == "README.md" else page.as_posix()
         )
+    if path.parts[0] == "examples" and path.name == "README.md":
+        return path.with_name("index.md").as_posix()
     if path.suffix in _LANGUAGES:
         return f"code/{name}.md"
     raise Broken(f"{name} is no page of the site")
@@ -123,6 +128,8 @@ def rendered(source: Path) -> tuple[str, set[Path]]:
         return f"{link[1]}{os.path.relpath(page, here)}{hash_}{anchor}{link[3]}"
 
     text = spaced(_LINK.sub(moved, (ROOT / source).read_text()))
+    if source.suffix != ".md":  # the licence: a text, whose brackets are no links
+        text = text.replace("[", r"\[")
     return _FENCE.sub(r'\1{ .\2 title="\3" }', text), code
 
 
@@ -140,8 +147,9 @@ def assemble(target: Path) -> None:
         Broken: A page cannot be part of the site.
     """
     shutil.rmtree(target, ignore_errors=True)
+    texts = [*DOCS.rglob("*.md"), *EXAMPLES.rglob("README.md")]
     pages = [Path(name) for name in TOP] + [
-        path.relative_to(ROOT) for path in sorted(DOCS.rglob("*.md")) if path != DOCS / "index.md"
+        path.relative_to(ROOT) for path in sorted(texts) if path != DOCS / "index.md"
     ]
     code: set[Path] = set()
     for page in pages:

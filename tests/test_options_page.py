@@ -7,7 +7,8 @@ import re
 import pytest
 
 from sluice.table import COMMANDS, Command
-from tests.options_page import COMMAND, PAGE, SCHEMA, page, schema_text
+from tests.options_page import PAGE, SCHEMA, page, schema_text
+from tests.reference.page import COMMAND
 
 
 def test_the_page_is_what_the_parsers_say() -> None:

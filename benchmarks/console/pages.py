@@ -24,8 +24,7 @@ from sinks.bulk.long_orders import give
 from sinks.console.sums import records_read
 from sinks.database.database import Database
 from sinks.database.engine import transaction
-from sinks.database.repair_tables import fingerprints
-from sinks.database.tables import audit, jobs, runs
+from sinks.database.tables import audit, fingerprints, jobs, runs
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
 from transforms.batch.job_states import REPLAY

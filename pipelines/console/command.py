@@ -29,11 +29,14 @@ examples:
 
 _ROLES = ("viewer", "operator", "admin")
 
+_EXITS = {command.OK: "a signal has ended it"}
+"""What its exit codes mean, where they say more than those of every command."""
+
 
 def parser() -> command.Parser:
     """The flags of ``pipelines.console``."""
     parser = command.Parser(
-        prog="python -m pipelines.console", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.console", description=_DESCRIPTION, epilog=_EXAMPLES, exits=_EXITS
     )
     shown = parser.add_argument_group("what is shown")
     add_sink(shown)

@@ -23,6 +23,7 @@ def parser_of(
         prog=f"python -m pipelines.control.{action}",
         description=description,
         epilog=f"examples:\n  %(prog)s --sink postgresql://user@host/db {example}",
+        exits={},
     )
     which = parser.add_argument_group("which pipeline")
     add_sink(which)

@@ -37,7 +37,10 @@ _LARGEST = 2**63 - 1
 def parser() -> command.Parser:
     """The flags of ``pipelines.control.rewind``."""
     parser = command.Parser(
-        prog="python -m pipelines.control.rewind", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.control.rewind",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        exits={},
     )
     which = parser.add_argument_group("what is forgotten")
     add_sink(which)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from pipelines.command import Parser
+from pipelines.command import DEAD_BUDGET, DEAD_LETTERS, FAILED, OK, PAUSED, Parser
 from pipelines.flags import (
     Described,
     add_kafka_config,
@@ -67,6 +67,15 @@ examples:
   %(prog)s --source kafka://localhost:9092/shop --sink 's3://bucket/shop?format=parquet' \
       --state postgresql://user@host/db --pipeline shop"""
 
+EXITS = {
+    OK: "every record is accounted for",
+    FAILED: "it failed, a signal stopped it, or something could not be read now; run it again to go on",
+    DEAD_LETTERS: "with --fail_on_dead_letters: records are dead letters",
+    DEAD_BUDGET: "more records than --max_dead would have become dead letters",
+    PAUSED: "an operator holds the pipeline or a source of it",
+}
+"""What exit codes of a run mean, where they say more than those of every command."""
+
 
 def _tenants(text: str) -> str:
     """A name that is not empty."""
@@ -83,6 +92,7 @@ def parser() -> Parser:
         description="Read files, S3 objects or Kafka topics into tables of a SQL database, or into "
         "objects of S3; each record takes effect exactly once.",
         epilog=_EXAMPLES,
+        exits=EXITS,
     )
     _add_source(parser)
     _add_formats(parser)

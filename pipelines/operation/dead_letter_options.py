@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from pipelines import flags
-from pipelines.command import Parser
+from pipelines.command import FAILED, Parser
 from transforms.batch.job_states import (
     ACTIONS,
     ADOPT,
@@ -64,11 +64,19 @@ _EXAMPLE = {
 }
 """For each action, options that show what it is for."""
 
+_EXITS = {
+    FAILED: "it failed; `orders --work`: the database refuses an order for good",
+}
+"""What its exit codes mean, where they say more than those of every command."""
+
 
 def parser() -> Parser:
     """The parser of the command line."""
     parser = Parser(
-        prog="python -m pipelines.dead_letters", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.dead_letters",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        exits=_EXITS,
     )
     actions = parser.add_subparsers(
         dest="action", required=True, title="actions", metavar="|".join(_HELP)

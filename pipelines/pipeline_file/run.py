@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipelines import command
+from pipelines.ingestion.flags import EXITS
 from pipelines.pipeline_file.layer_flags import add_layers, add_process, process_options
 from pipelines.pipeline_file.loading import PipelineFile, load
 from pipelines.telemetry import logs
@@ -29,9 +30,7 @@ Run the pipeline that a file describes: its keys are the options of `sluice inge
 Of a folder, run every pipeline file in it, each as a process of its own, for development: what each
 prints begins with the name of its pipeline, and a signal ends all of them.
 
-Exit 0 when all records are accounted for, 1 when it failed, 2 for a mistake in the file, 3 with dead
-letters and --fail_on_dead_letters, 4 when the dead-letter budget is used up, 5 when it is paused; of
-a folder, the worst of them."""
+Of a folder, the exit code is the worst of all its pipelines."""
 
 _EXAMPLES = """\
 examples:
@@ -43,7 +42,10 @@ examples:
 def parser() -> command.Parser:
     """The flags of ``sluice run``."""
     parser = command.Parser(
-        prog="python -m pipelines.pipeline_file.run", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.pipeline_file.run",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        exits=EXITS,
     )
     asked = parser.add_argument_group("what is run")
     asked.add_argument(

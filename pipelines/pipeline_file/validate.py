@@ -19,14 +19,18 @@ from transforms.secrets import redact
 
 _DESCRIPTION = """\
 Say all that is wrong with pipeline files: file, line, column, what, and what to do. No service is
-contacted, and no record is read; the files of steps are loaded.
-
-Exit 0 when every file is right, 2 otherwise."""
+contacted, and no record is read; the files of steps are loaded."""
 
 _EXAMPLES = """\
 examples:
   %(prog)s orders.yaml
   %(prog)s pipelines/*.yaml --env prod"""
+
+_EXITS = {
+    command.OK: "every file is right",
+    command.USAGE: "something is wrong; a line says what and where",
+}
+"""What its exit codes mean, where they say more than those of every command."""
 
 
 def parser() -> command.Parser:
@@ -35,6 +39,7 @@ def parser() -> command.Parser:
         prog="python -m pipelines.pipeline_file.validate",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
+        exits=_EXITS,
     )
     asked = parser.add_argument_group("what is looked at")
     asked.add_argument(

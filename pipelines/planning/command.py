@@ -22,9 +22,7 @@ _DESCRIPTION = """\
 Try the pipeline of a file: read a sample, map and check it, write it as a run would, and take all of it
 back. It says what would be inserted, updated, refused and created, and what cannot be taken back.
 
-PostgreSQL and SQLite; with another database, or with objects, it stops before the write and says so.
-
-Exit 0, 3 with dead letters and --fail_on_dead_letters, 2 for a mistake in the file, 1 when it failed."""
+PostgreSQL and SQLite; with another database, or with objects, it stops before the write and says so."""
 
 _EXAMPLES = """\
 examples:
@@ -32,11 +30,20 @@ examples:
   %(prog)s orders.yaml --env prod --sample 10000
   %(prog)s orders.yaml --call_steps --from_start --json"""
 
+_EXITS = {
+    command.OK: "the plan is printed",
+    command.DEAD_LETTERS: "with --fail_on_dead_letters: records of the sample would be dead letters",
+}
+"""What its exit codes mean, where they say more than those of every command."""
+
 
 def parser() -> command.Parser:
     """The flags of ``sluice plan``."""
     parser = command.Parser(
-        prog="python -m pipelines.planning.command", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.planning.command",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        exits=_EXITS,
     )
     asked = parser.add_argument_group("what is tried")
     asked.add_argument("file", metavar="FILE", help="a pipeline file (docs/pipeline-file.md)")

@@ -41,7 +41,10 @@ def _records(text: str) -> int:
 def parser() -> command.Parser:
     """The flags of ``pipelines.proposal.init``."""
     parser = command.Parser(
-        prog="python -m pipelines.proposal.init", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.proposal.init",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        exits={},
     )
     group = parser.add_argument_group("what is read")
     group.add_argument(

@@ -202,8 +202,10 @@ def _only_job(rest: FlinkRest) -> str:
     return str(running[0])
 
 
-def parser(kind: type[Parser] = Parser, program: str = "python -m runners.flink") -> Parser:
-    """The options of ``runners.flink``, in a parser of the class ``kind`` for ``program``."""
+def parser(
+    kind: Callable[..., Parser] = Parser, program: str = "python -m runners.flink"
+) -> Parser:
+    """The options of ``runners.flink``, in the parser that ``kind`` makes for ``program``."""
     parser = kind(
         prog=program,
         description="Show the jobs of a Flink cluster, stop them with a savepoint, cancel them.",

@@ -51,7 +51,7 @@ class TestEveryRecordIsAccountedFor:
         tmp_path: Path,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        records = 100_000
+        records = 20_000
         lines = list(events(records, duplicates=0.01, broken=0.01))
         write(tmp_path / "in", iter(lines), 4)
         summary = ingested(tmp_path / "in" / "*.jsonl", sink, "--schema", str(schema))

@@ -48,8 +48,9 @@ class Backoff:
     def ceiling(self, attempt: int) -> float:
         """The longest wait in seconds after ``attempt`` (1-based) has failed.
 
-        >>> [Backoff(base=1, cap=10).ceiling(n) for n in (1, 2, 3, 4, 5, 5000)]
-        [1, 2, 4, 8, 10, 10]
+        Examples:
+            >>> [Backoff(base=1, cap=10).ceiling(n) for n in (1, 2, 3, 4, 5, 5000)]
+            [1, 2, 4, 8, 10, 10]
         """
         # The exponent is bounded before it is raised: 2.0 ** 5000 overflows.
         exponent = min(attempt - 1, 64)

@@ -81,10 +81,11 @@ class RetryPolicy:
             max_attempts: The bound that was stored with the record; None for that of this policy.
             uniform: Source of chance, ``backoff.jitter`` unless given.
 
-        >>> RetryPolicy(max_attempts=3).next(3, may_heal=True)
-        Next(state='discarded', attempt=3, delay=0.0)
-        >>> RetryPolicy().next(2, may_heal=True, snooze=60.0)
-        Next(state='scheduled', attempt=1, delay=60.0)
+        Examples:
+            >>> RetryPolicy(max_attempts=3).next(3, may_heal=True)
+            Next(state='discarded', attempt=3, delay=0.0)
+            >>> RetryPolicy().next(2, may_heal=True, snooze=60.0)
+            Next(state='scheduled', attempt=1, delay=60.0)
         """
         if snooze is not None:
             return Next("scheduled", attempt - 1, snooze)

@@ -43,8 +43,9 @@ class Mapping:
         Raises:
             ConfigError: It says what is wrong, and what to do.
 
-        >>> Mapping.of([{"rename": {"Customer ID": "id"}}, {"cast": {"id": "integer"}}]).hidden
-        ()
+        Examples:
+            >>> Mapping.of([{"rename": {"Customer ID": "id"}}, {"cast": {"id": "integer"}}]).hidden
+            ()
         """
         return cls.from_part(part_of(operations, "mapping"))
 

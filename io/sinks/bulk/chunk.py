@@ -19,8 +19,8 @@ from sinks.bulk.order_text import read
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
-from sinks.database.repair_tables import orders as table
 from sinks.database.tables import jobs
+from sinks.database.tables import orders as table
 from sinks.jobs import actions
 from sinks.jobs.chunks import CHUNK, pick
 from sinks.jobs.orders import Order

@@ -18,7 +18,7 @@ from sinks.bulk.changed_fields import changed
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
-from sinks.database.repair_tables import edits as table
+from sinks.database.tables import edits as table
 from sinks.database.tables import jobs, queue
 from sinks.jobs import actions, audit_trail
 from sinks.jobs.audit_trail import ACTOR_LIMIT, REASON_LIMIT, Reveal

@@ -17,8 +17,8 @@ from sinks.bulk.order_text import read, written
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
-from sinks.database.repair_tables import orders as table
 from sinks.database.tables import jobs, leases
+from sinks.database.tables import orders as table
 from sinks.jobs import audit_trail
 from sinks.jobs.audit_trail import ACTOR_LIMIT, REASON_LIMIT
 from sinks.jobs.orders import Order

@@ -14,8 +14,7 @@ from sinks.console.job_search import LOOKED_AT, SECONDS, Direction, Search
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.repair_tables import dead
-from sinks.database.tables import audit, jobs
+from sinks.database.tables import audit, dead, jobs
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
 from sinks.jobs.state import CURRENT

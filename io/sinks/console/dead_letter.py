@@ -12,8 +12,7 @@ import sqlalchemy as sa
 
 from sinks.database.database import Database
 from sinks.database.engine import transaction
-from sinks.database.repair_tables import dead
-from sinks.database.tables import READ_BY, audit, jobs
+from sinks.database.tables import READ_BY, audit, dead, jobs
 from sinks.jobs.audit_trail import Entry
 from sinks.jobs.state import CURRENT
 from sinks.jobs.store import Job, get_job, origin_of

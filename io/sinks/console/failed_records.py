@@ -16,8 +16,7 @@ from sinks.console.job_search import LOOKED_AT, SECONDS, Direction, Search
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.repair_tables import dead
-from sinks.database.tables import jobs
+from sinks.database.tables import dead, jobs
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.state import CURRENT
 from sinks.jobs.store import exists, failure_of, hidden_of

@@ -23,8 +23,7 @@ from sinks.console.job_search import Direction, Search
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.repair_tables import dead, fingerprints
-from sinks.database.tables import jobs
+from sinks.database.tables import dead, fingerprints, jobs
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.store import exists, hidden_of
 from transforms.errors import ConfigError

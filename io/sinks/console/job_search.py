@@ -17,8 +17,7 @@ import sqlalchemy as sa
 
 from sinks.console.counting import Count, counted
 from sinks.database.dialects import dialect_of
-from sinks.database.repair_tables import dead, fingerprints
-from sinks.database.tables import jobs, queue
+from sinks.database.tables import dead, fingerprints, jobs, queue
 from sinks.jobs import state as job_state
 from sinks.jobs.filter import JobFilter
 from transforms.batch.job_states import WAITING_STATES

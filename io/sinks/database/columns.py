@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,29 +98,64 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """A number that the database gives; SQLite numbers the rows of no other type."""
 
 
+_MEANINGS = {
+    "pipeline": "the name of the pipeline",
+    "target": "the label of the target table",
+    "source": "the URI as it was given, or the topic",
+    "partition": "the version of an object, or the partition of a topic",
+    "offset": "the place in the partition",
+    "stage": "where the record failed: read, parse, map, validate, route, write, or the label of a step",
+    "category": "what kind of failure it is",
+    "actor": "who did it, or asked for it",
+}
+"""What columns mean that stand in several tables. The counts are described by ``transforms.batch.counts``."""
+
+
+def about(row: str, written_by: str) -> dict[str, str]:
+    """The ``info`` of a table, for the page of all tables.
+
+    Args:
+        row: What there is one row for.
+        written_by: Who writes it.
+    """
+    return {"row": row, "written_by": written_by}
+
+
 def is_one_of(states: Iterable[str]) -> str:
     """The condition that ``state`` is one of ``states``."""
     return "state IN ({})".format(", ".join(f"'{state}'" for state in states))
 
 
-def keys(*names: str) -> Iterator[sa.Column[str]]:
-    """The columns of a primary key."""
-    return (sa.Column(name, name_type(name), primary_key=True) for name in names)
+def keys(*names: str, **meanings: str) -> Iterator[sa.Column[str]]:
+    """The columns of a primary key: those whose meaning is known here, and others with theirs."""
+    return (
+        sa.Column(name, name_type(name), primary_key=True, doc=meaning)
+        for name, meaning in _meanings(names, meanings)
+    )
 
 
-def names(*names: str) -> Iterator[sa.Column[str]]:
+def names(*names: str, **meanings: str) -> Iterator[sa.Column[str]]:
     """Columns of texts that are never null."""
-    return (sa.Column(name, name_type(name), nullable=False) for name in names)
+    return (
+        sa.Column(name, name_type(name), nullable=False, doc=meaning)
+        for name, meaning in _meanings(names, meanings)
+    )
 
 
-def numbers(*names: str) -> Iterator[sa.Column[int]]:
+def numbers(*names: str, **meanings: str) -> Iterator[sa.Column[int]]:
     """Columns of whole numbers that are never null."""
-    return (sa.Column(name, sa.BigInteger, nullable=False) for name in names)
+    return (
+        sa.Column(name, sa.BigInteger, nullable=False, doc=meaning)
+        for name, meaning in _meanings(names, meanings)
+    )
 
 
-def times(*names: str, nullable: bool = False) -> Iterator[sa.Column[datetime]]:
+def times(*, nullable: bool = False, **meanings: str) -> Iterator[sa.Column[datetime]]:
     """Columns of points in time."""
-    return (sa.Column(name, UtcDateTime, nullable=nullable) for name in names)
+    return (
+        sa.Column(name, UtcDateTime, nullable=nullable, doc=meaning)
+        for name, meaning in meanings.items()
+    )
 
 
 def partial_index(name: str, *columns: str, where: str) -> sa.Index:
@@ -132,3 +167,10 @@ def partial_index(name: str, *columns: str, where: str) -> sa.Index:
 def late_count(name: str) -> sa.Column[int]:
     """A count that a later version added: version 3 ``expanded``, version 5 ``rewound``, version 7 ``deleted``."""
     return sa.Column(name, sa.BigInteger, nullable=False, server_default=sa.text("0"))
+
+
+def _meanings(
+    names: Iterable[str], meanings: Mapping[str, str]
+) -> Iterator[tuple[str, str | None]]:
+    yield from ((name, _MEANINGS.get(name)) for name in names)
+    yield from meanings.items()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from sinks.database.database import Database
 from sinks.database.engine import transaction
-from sinks.database.repair_tables import fingerprints
+from sinks.database.tables import fingerprints
 from transforms.errors import ConfigError
 
 SHORT = 12

@@ -17,8 +17,7 @@ import sqlalchemy as sa
 
 from sinks.database.dialect import Row
 from sinks.database.dialects import dialect_of
-from sinks.database.repair_tables import dead, edits, fingerprints
-from sinks.database.tables import jobs
+from sinks.database.tables import dead, edits, fingerprints, jobs
 from transforms.failure_group import fingerprint_of
 
 COLUMNS = ("target", "stage", "category", "sqlstate", "exception", "message")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import sqlalchemy as sa
 
-from sinks.database import repair_tables, tables
+from sinks.database import tables
 from sinks.database.catalogue.figures import Need
 from sinks.database.dialects import dialect_of
 from sinks.doctor.item import Item
@@ -38,9 +38,9 @@ OF_TABLES = {
     tables.runs: _ALL,
     tables.workers: _ALL,
     tables.control: _KEEP,
-    repair_tables.dead: ("SELECT", "INSERT", "DELETE"),
-    repair_tables.fingerprints: _ADD,
-    repair_tables.edits: ("SELECT", "DELETE"),  # which go with their jobs
+    tables.dead: ("SELECT", "INSERT", "DELETE"),
+    tables.fingerprints: _ADD,
+    tables.edits: ("SELECT", "DELETE"),  # which go with their jobs
 }
 """The rights that every ingest needs on the tables named ``ingest_``."""
 
@@ -55,7 +55,7 @@ IF_USED = {
 }
 """Those on tables that only some pipelines use, once there is a row."""
 
-NONE = {repair_tables.orders}
+NONE = {tables.orders}
 """Tables that no ingest touches: those who repair dead letters do."""
 
 

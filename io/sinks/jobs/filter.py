@@ -10,8 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sinks.database.dialect import Dialect
-from sinks.database.repair_tables import dead
-from sinks.database.tables import jobs
+from sinks.database.tables import dead, jobs
 from sinks.jobs import state as job_state
 from sinks.jobs.owner import steps_text
 from transforms.parse.json_text import encode_decimal_text

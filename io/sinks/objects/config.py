@@ -102,8 +102,9 @@ class ObjectConfig:
     def label(self) -> str:
         """The name of the dataset where it is the pipeline's own: the URL of its folder.
 
-        >>> ObjectConfig("s3://lake/raw", dataset="orders").label
-        's3://lake/raw/orders'
+        Examples:
+            >>> ObjectConfig("s3://lake/raw", dataset="orders").label
+            's3://lake/raw/orders'
         """
         return f"{self.url}/{self.dataset}" if self.dataset else self.url
 

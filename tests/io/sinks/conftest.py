@@ -24,6 +24,12 @@ ALONE: dict[str, list[Any]] = {"mariadb": [MARIADB], "duckdb": ["duckdb"]}
 KINDS = ALONE.get(os.environ.get("DATABASES", ""), ["sqlite", POSTGRES, "generic"])
 
 
+@pytest.fixture
+def tables_are_there() -> bool:
+    """Most tests here are of what is in the tables; those of ``database/`` and ``doctor/`` create them."""
+    return True
+
+
 @pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param in ("postgres", "mariadb"):

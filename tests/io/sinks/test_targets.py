@@ -16,6 +16,8 @@ from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.errors import ConfigError, SinkFailed
 from transforms.throttle import Throttle
 
+pytestmark = pytest.mark.without_tables
+
 TABLE = "CREATE TABLE events (id integer PRIMARY KEY, name text, seen integer)"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
+from sqlalchemy.engine.reflection import ObjectKind
 
 from sinks.database.database import Database
 from sinks.database.engine import exists, transaction
@@ -121,20 +122,48 @@ def create(connection: sa.Connection) -> None:
         connection: In a transaction that keeps others from doing the same, to a database for which
             ``version_of`` is None or the latest.
     """
-    metadata.create_all(connection)
+    present = _columns(connection)
+    for name, statements in _statements(connection.dialect).items():
+        for statement in statements if name not in present else ():
+            connection.exec_driver_sql(statement)
     if connection.scalar(sa.select(sa.func.count()).select_from(versions)) == 0:
         row = {"version": VERSION, "migrated_at": datetime.now(UTC)}
         connection.execute(sa.insert(versions), row)
 
 
+_compiled: dict[object, dict[str, list[str]]] = {}
+
+
+def _statements(dialect: sa.Dialect) -> dict[str, list[str]]:
+    """What creates each table and its indexes, by its name; a table stands after those it refers to.
+
+    They are compiled once in a process, which takes longer than to carry them out.
+    """
+    kind = (type(dialect), dialect.name, dialect.server_version_info)
+    if kind not in _compiled:
+        _compiled[kind] = {
+            table.name: [
+                str(sa.schema.CreateTable(table).compile(dialect=dialect)),
+                *(
+                    str(sa.schema.CreateIndex(index).compile(dialect=dialect))
+                    for index in sorted(table.indexes, key=lambda index: str(index.name))
+                ),
+            ]
+            for table in metadata.sorted_tables
+        }
+    return _compiled[kind]
+
+
 def _recognized(connection: sa.Connection) -> int | None:
     """The version that the columns tell."""
+    present = _columns(connection)
+    if not present:
+        return None
     from sinks.database.migrations import to_1, version_1
 
-    lacking_now = _lacking(connection, metadata)
-    if not any(lacking_now.values()):
-        return None  # none of our tables, or nobody wrote the version after creating them
-    lacking = _lacking(connection, version_1.metadata)
+    if not any(_lacking(present, metadata).values()):
+        return None  # nobody wrote the version after creating them
+    lacking = _lacking(present, version_1.metadata)
     for name, columns in lacking.items():
         strange = [column for column in columns if column not in to_1.ADDED.get(name, ())]
         if strange:
@@ -147,12 +176,18 @@ def _recognized(connection: sa.Connection) -> int | None:
     return 1 if complete and indexes.get(to_1.INDEX, False) else 0
 
 
-def _lacking(connection: sa.Connection, tables: sa.MetaData) -> dict[str, list[str]]:
+def _columns(connection: sa.Connection) -> dict[str, set[str]]:
+    """The columns of those of our tables that are there, whatever their version, by table."""
+    columns = sa.inspect(connection).get_multi_columns(
+        kind=ObjectKind.ANY, filter_names=list(metadata.tables)
+    )
+    return {name: {each["name"] for each in these} for (_, name), these in columns.items()}
+
+
+def _lacking(present: dict[str, set[str]], tables: sa.MetaData) -> dict[str, list[str]]:
     """The columns that each table which is there lacks, by its name."""
-    inspector = sa.inspect(connection)
-    lacking = {}
-    for table in tables.sorted_tables:
-        if inspector.has_table(table.name):
-            present = {column["name"] for column in inspector.get_columns(table.name)}
-            lacking[table.name] = [column.name for column in table.c if column.name not in present]
-    return lacking
+    return {
+        table.name: [column.name for column in table.c if column.name not in present[table.name]]
+        for table in tables.sorted_tables
+        if table.name in present
+    }

@@ -15,7 +15,7 @@ from sinks.bulk import chunk
 from sinks.bulk.chunk import Step, carry_on
 from sinks.bulk.long_orders import cancel
 from sinks.database import engine
-from sinks.database.repair_tables import orders
+from sinks.database.tables import orders
 from sinks.jobs import actions
 from sinks.jobs.filter import JobFilter
 from tests.io.sinks.bulk.orders import chunks_of, given, row_of

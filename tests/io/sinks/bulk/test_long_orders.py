@@ -105,6 +105,7 @@ def test_neither_is_done_without_a_reason_or_its_trail(database: Database) -> No
     assert waiting(config.database) == [number]
 
 
+@pytest.mark.without_tables
 def test_a_database_without_tables_has_no_orders(database: Database) -> None:
     empty = database.database
     assert (list_orders(empty), waiting(empty), get_order(empty, 1)) == ([], [], None)

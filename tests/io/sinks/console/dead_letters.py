@@ -10,8 +10,7 @@ import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.repair_tables import dead, fingerprints
-from sinks.database.tables import jobs
+from sinks.database.tables import dead, fingerprints, jobs
 from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import FAILED_AT, store
 

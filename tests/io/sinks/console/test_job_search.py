@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sinks.console import job_search
 from sinks.console.job_search import Direction, Search, following, groups_of
 from sinks.database.engine import transaction
-from sinks.database.repair_tables import dead
+from sinks.database.tables import dead
 from sinks.jobs.filter import JobFilter
 from tests.io.sinks.console.dead_letters import store_dead
 from tests.io.sinks.jobs.stored_jobs import prepared

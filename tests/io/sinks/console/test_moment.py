@@ -11,6 +11,7 @@ from tests.io.sinks.tested_database import Database
 from transforms.errors import ConfigError
 
 
+@pytest.mark.without_tables
 def test_a_database_without_tables_is_refused_with_a_line(database: Database) -> None:
     with (
         pytest.raises(ConfigError, match="nothing was ingested"),

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from sinks.database.engine import transaction
-from sinks.database.repair_tables import fingerprints
+from sinks.database.tables import fingerprints
 from sinks.dead.naming import fingerprint_named, short
 from tests.io.sinks.tested_database import Database
 from transforms.errors import ConfigError

@@ -14,8 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from sinks.database.engine import retried, transaction
-from sinks.database.repair_tables import dead, edits, fingerprints
-from sinks.database.tables import control, jobs
+from sinks.database.tables import control, dead, edits, fingerprints, jobs
 from sinks.dead import upkeep
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter

@@ -29,6 +29,7 @@ def test_tables_of_another_version_are_refused(database: Database) -> None:
         figures(database.database, "kafka://*")
 
 
+@pytest.mark.without_tables
 def test_a_database_in_which_nothing_was_ingested_is_told_from_one_without_figures(
     database: Database,
 ) -> None:

@@ -14,6 +14,8 @@ from tests.io.sinks.objects.lake import Lake
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.errors import ConfigError
 
+pytestmark = pytest.mark.without_tables
+
 
 def test_an_empty_folder_gets_a_manifest_with_the_id_of_the_state(lake: Lake) -> None:
     lake.sink()

@@ -174,6 +174,7 @@ class TestRead:
         fill(database, 3, start=2)
         assert read(queue) == [3]
 
+    @pytest.mark.without_tables
     def test_a_database_without_an_outbox_is_said_to_have_none(self, database: Database) -> None:
         queue = SqlOutboxQueue(database.database, TableName("events"))
         with pytest.raises(ConfigError, match="--outbox` first"):

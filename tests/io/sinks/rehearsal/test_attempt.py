@@ -60,6 +60,7 @@ def test_the_verdicts_are_those_of_the_run_record_by_record(
     assert ("data" in causes) == (database.kind == "postgres")  # SQLite takes any value
 
 
+@pytest.mark.without_tables
 def test_tables_that_are_missing_are_created_and_taken_back(database: Database) -> None:
     schema = {"properties": {"id": {"type": "integer"}, "50%": {"type": "string"}}}
     sink = SqlSink(database.config("new", key=["id"], schema=schema))

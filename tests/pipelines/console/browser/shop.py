@@ -20,8 +20,7 @@ from sinks.control.requests import WHOLE, Limits
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.repair_tables import orders
-from sinks.database.tables import jobs, leases
+from sinks.database.tables import jobs, leases, orders
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import REPLAYED_OFTEN, Order
