@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from tests.test_docs import PAGES, ROOT
@@ -113,9 +114,8 @@ class Block:
     @property
     def runs_in(self) -> str | None:
         """The test that runs it."""
-        path = Path(self.page)
         for (pattern, kind), test in RUN.items():
-            if self.fenced and path.match(pattern) and kind in {"*", self.kind}:
+            if self.fenced and fnmatch(self.page, pattern) and kind in {"*", self.kind}:
                 return test
         return None
 

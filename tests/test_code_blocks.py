@@ -12,6 +12,7 @@ import json
 import re
 import subprocess
 import tomllib
+from fnmatch import fnmatch
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -92,9 +93,7 @@ def test_what_runs_elsewhere_is_there_and_names_its_page(
     subject: tuple[str, str], test: str
 ) -> None:
     pattern, kind = subject
-    chosen = [
-        block for block in BLOCKS if block.runs_in == test and Path(block.page).match(pattern)
-    ]
+    chosen = [block for block in BLOCKS if block.runs_in == test and fnmatch(block.page, pattern)]
     assert [block for block in chosen if kind in {"*", block.kind}]
     path = Path(pattern)
     name = path.parent.name if "*" in path.name else path.name
