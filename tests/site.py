@@ -21,6 +21,8 @@ TOP = {
     "docs/index.md": "contents.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
+    "CODE_OF_CONDUCT.md": "code-of-conduct.md",
     "LICENSE": "license.md",
 }
 """Pages that have another name in the site: the path in the repository, and in the site."""
