@@ -98,6 +98,9 @@ docs: setup ## Build the documentation as a site: site/index.html
 pictures: setup ## Take the pictures of docs/console.md; somebody has to look at them
 	SLUICE_PICTURES=docs/console $(BIN)/python -m pytest tests/pipelines/console/browser/test_pictures.py
 
+first-hour: setup ## Play the first hour on a fresh clone and print the minutes (docs/install.md)
+	$(BIN)/python -m benchmarks.first_hour.play $(OPTIONS)
+
 recording: setup ## Record the terminal of README: a run that is killed and goes on (docs/kill.svg); look at it
 	$(BIN)/python -m benchmarks.recording.record
 
@@ -107,16 +110,21 @@ console-replay: setup ## Replay 100,000 dead letters in a browser, and watch the
 coverage: setup ## Run them all and show which lines none has run
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
-lint: setup lint-deploy lint-ops ## Check style and types
+lint: setup lint-deploy lint-forge lint-ops ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs deploy examples io pipelines runners sluice transforms
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md CODE_OF_CONDUCT.md .github docs deploy examples io pipelines runners sluice transforms
 	$(BIN)/mypy
 
 lint-deploy: setup ## Check the image, compose file and manifests of deploy/
 	$(BIN)/yamllint --strict deploy
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+
+lint-forge: setup ## Check the forms of .github/ against GitHub's schemas
+	$(BIN)/yamllint --strict .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 
 # Prometheus' own tools check its files; without them, tests/test_ops.py still checks the rest.
 lint-ops: setup ## Check the alerts, their tests, dashboards and settings of ops/

@@ -1,7 +1,7 @@
 """Put the pages of the documentation together for the site (``make docs``).
 
-The pages are written to be read in the repository, too. The site has those of ``docs/`` and those at the top of the
-repository; a link to a file of code leads to a page that shows it.
+The pages are written to be read in the repository, too. The site has those of ``docs/`` and ``examples/`` and those at the
+top of the repository; a link to a file of code leads to a page that shows it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+EXAMPLES = ROOT / "examples"
 
 TOP = {
     "README.md": "index.md",
     "docs/index.md": "contents.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
+    "CODE_OF_CONDUCT.md": "code-of-conduct.md",
     "LICENSE": "license.md",
 }
 """Pages that have another name in the site: the path in the repository, and in the site."""
@@ -36,6 +39,8 @@ _LANGUAGES = {
     ".sql": "sql",
     ".yaml": "yaml",
     ".json": "json",
+    ".jsonl": "json",
+    ".txt": "text",
     ".sh": "bash",
     ".service": "ini",
     ".timer": "ini",
@@ -65,6 +70,8 @@ def place(path: Path) -> str:
         return (
             page.with_name("index.md").as_posix() if path.name == "README.md" else page.as_posix()
         )
+    if path.parts[0] == "examples" and path.name == "README.md":
+        return path.with_name("index.md").as_posix()
     if path.suffix in _LANGUAGES:
         return f"code/{name}.md"
     raise Broken(f"{name} is no page of the site")
@@ -142,8 +149,9 @@ def assemble(target: Path) -> None:
         Broken: A page cannot be part of the site.
     """
     shutil.rmtree(target, ignore_errors=True)
+    texts = [*DOCS.rglob("*.md"), *EXAMPLES.rglob("README.md")]
     pages = [Path(name) for name in TOP] + [
-        path.relative_to(ROOT) for path in sorted(DOCS.rglob("*.md")) if path != DOCS / "index.md"
+        path.relative_to(ROOT) for path in sorted(texts) if path != DOCS / "index.md"
     ]
     code: set[Path] = set()
     for page in pages:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,8 @@ import pytest
 from sinks.database import leases
 from sinks.database.engine import dispose_engines
 from sluice.command import main
+from tests.pipelines.commands import ingested
+from tests.pipelines.tables import query
 from tests.services.kafka_mock import mock_cluster
 from tests.services.kafka_produce import produce
 from tests.terminals import terminals
@@ -209,6 +212,24 @@ def test_the_page_with_a_bucket_runs_as_printed(
         {"aws s3 cp 1.jsonl s3://bucket/incoming/": upload},
         {"PATH": bin_folders(tmp_path), "AWS_ENDPOINT_URL": s3_endpoint},
     ).play(FOLDER / "watch-a-bucket.md")
+
+
+def test_a_ledger_that_is_restored_decides_where_a_topic_goes_on(tmp_path: Path) -> None:
+    """Not the group, which is at the end by then: ``move-a-database.md`` promises it."""
+    shop, backup = f"sqlite:///{tmp_path}/shop.db", f"sqlite:///{tmp_path}/backup.db"
+    with mock_cluster() as broker:
+        topic = f"kafka://{broker}/orders?group=shop"
+        produce(broker, "orders", [(b"1", b'{"id": 1}')])
+        assert ingested(topic, shop)["inserted"] == 1
+        shutil.copy(tmp_path / "shop.db", tmp_path / "backup.db")
+        produce(
+            broker, "orders", [(b"%d" % number, b'{"id": %d}' % number) for number in (1, 2, 3)]
+        )
+        assert ingested(topic, shop)["read"] == 3
+        assert ingested(topic, backup)["read"] == 3
+    assert query(shop, "SELECT * FROM events ORDER BY id") == query(
+        backup, "SELECT * FROM events ORDER BY id"
+    )
 
 
 def test_every_page_is_played() -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import urllib.request
 from pathlib import Path
 
@@ -67,7 +68,9 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy(ROOT / name, sources / name)
     pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
     run(*pip, "wheel", "--no-deps", "--wheel-dir", folder, sources, cwd=folder)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     (wheel,) = folder.glob("sluice-*.whl")
+    assert wheel.name.startswith(f"sluice-{version}-")
     run(sys.executable, "-m", "venv", "--without-pip", folder / "venv", cwd=folder)
     python = folder / "venv" / "bin" / "python"
     run(*pip, "--python", python, "install", "--no-deps", wheel, cwd=folder)

@@ -49,7 +49,7 @@ def test_the_files_of_the_page_come_out_as_it_says(
     invocation, _, output = shown.partition("\n")
     assert run(*invocation.removeprefix("$ sluice test ").split()) == command.FAILED
     assert capsys.readouterr().out == output
-    assert run("orders.test.yaml") == command.OK
+    assert run("orders.test.yaml", "shop.test.yaml") == command.OK
 
 
 def test_the_tests_in_python_of_the_page_pass(

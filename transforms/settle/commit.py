@@ -31,7 +31,8 @@ class WriteConfig:
     """Bounds of the writer.
 
     Attributes:
-        commit_records: Records at which a transaction takes no further batch.
+        commit_records: Records at which a transaction takes no further batch, with ``in_flight`` side by
+            side. Without ``bounds``, a sink that has fewer takes more in each, so that as many are in flight.
         commit_bytes: Raw bytes at which a transaction takes no further batch. Without ``bounds``,
             those side by side share them.
         backoff: Waits between tries, both when the database is away and on contention.

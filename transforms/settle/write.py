@@ -89,10 +89,14 @@ class WriteFn(beam.DoFn):
         self._writer = ThreadPoolExecutor(self._most, thread_name_prefix="write")
         self._own_flights = Flights(self._most)
         self._sink.begin()
-        # Large records are held to about what they take with one transaction at a time.
-        share = self._most if config.bounds.unset else 1
-        self._gather = Gather(config.commit_records, config.commit_bytes // share, config.bounds)
-        instruments.hold("writer_queue_capacity_records", config.commit_records)
+        share, self._full = 1, config.commit_records
+        if config.bounds.unset:
+            # Large records are held to about what they take with one transaction at a time. As many
+            # small ones are in flight with fewer transactions, each of which costs something.
+            share = self._most
+            self._full = self._full * (max(1, config.in_flight) + 1) // (self._most + 1)
+        self._gather = Gather(self._full, config.commit_bytes // share, config.bounds)
+        instruments.hold("writer_queue_capacity_records", self._full)
         self._line = Line()
         self._running: deque[_Running] = deque()
         self._unsettled = unsettled.Unsettled()
@@ -150,8 +154,7 @@ class WriteFn(beam.DoFn):
         if len(self._running) == self._most:
             return False
         return self._gather.full or (
-            self._gather.records >= self._config.commit_records // 2
-            and not self._running[-1].flight.is_waiting()
+            self._gather.records >= self._full // 2 and not self._running[-1].flight.is_waiting()
         )
 
     def _start(self) -> None:

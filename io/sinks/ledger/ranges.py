@@ -157,6 +157,8 @@ def _joined(last: Settlement, row: Settlement) -> Content | None:
     """What two ranges held that follow each other or begin together."""
     if row.start == row.end and row.content is None:
         return last.content  # only the end is new
+    if last.start == last.end and last.content is None:
+        return row.content  # a rewind has left where reading begins
     if row.start < last.end or last.content is None or row.content is None:
         return None
     return last.content.then(row.content)

@@ -123,7 +123,7 @@ class TestGroupCommit:
     def test_a_slow_database_holds_the_source(self) -> None:
         sink = ListSink.fresh("slow")
         sink.stored.gate = threading.Event()
-        write = self.drive(sink, WriteConfig(commit_records=3))
+        write = self.drive(sink, WriteConfig(commit_records=3, in_flight=1))
         self.process(write, batch_of(b"0"))
         assert sink.stored.waiting.wait(10)
         for n in (1, 2):
@@ -238,11 +238,11 @@ class TestBounds:
 
     def test_an_incomplete_range_waits_for_twice_a_transaction_at_most(self) -> None:
         sink = InRanges.fresh("overfull")
-        assert self.commits(sink, WriteConfig(commit_records=2), 6) == [4, 2]
+        assert self.commits(sink, WriteConfig(commit_records=2, in_flight=1), 6) == [4, 2]
 
     def test_what_was_held_is_committed_before_anything_else_waits(self) -> None:
         sink = InRanges.fresh("alone")
-        write = WriteFn(sink, WriteConfig(commit_records=2))
+        write = WriteFn(sink, WriteConfig(commit_records=2, in_flight=1))
         write.setup()
         write.start_bundle()
         emitted = [
@@ -298,6 +298,7 @@ def test_twice_the_records_of_each_transaction_and_of_the_queue_are_in_flight_at
     kind: type[ListSink], waits: Bounds, sizes: list[int], side_by_side: int
 ) -> None:
     most = 4
+    transactions = FAST.in_flight if waits.unset else side_by_side
     sink = kind.fresh("in-flight", side_by_side=side_by_side)
     write = WriteFn(sink, FAST.with_bounds(TableBounds(waits), most))
     write.setup()
@@ -311,7 +312,7 @@ def test_twice_the_records_of_each_transaction_and_of_the_queue_are_in_flight_at
         numbers.append(in_flight)
         in_flight -= sum(each.value.counts.read for each in write.process(batch, 0, None))
     list(write.finish_bundle())
-    assert max(numbers) <= 2 * (side_by_side + 1) * most
+    assert max(numbers) <= 2 * (transactions + 1) * most
     assert sink.stored.offsets() == list(range(start))
 
 

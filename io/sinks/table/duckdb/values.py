@@ -18,11 +18,12 @@ from functools import lru_cache, partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sinks.text.copy_text import as_text
 from sinks.text.date_text import refusal
 from sinks.text.exact_values import in_utc, number_of, shown, too_precise
-from transforms.parse.json_text import encode_json
+from transforms.parse.json_text import encode_json, encode_json_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,14 @@ _INSTANT = re.compile(
     r"(?P<date>[0-9]{4}-[0-9][0-9]-[0-9][0-9])[T ](?P<time>[0-9][0-9]:[0-9][0-9](?::[0-9][0-9])?)"
     r"(?:[.,](?P<fraction>[0-9]+))? ?(?P<zone>[Zz]|[+-][0-9][0-9](?::?[0-9][0-9])?)?"
 )
-_USUAL = re.compile(
-    r"[0-9]{4}-[0-9][0-9]-[0-9][0-9][T ][0-9][0-9]:[0-9][0-9]:[0-9][0-9](?:\.[0-9]{1,6})?"
-    r"(?:Z|[+-][0-9][0-9]:[0-9][0-9])"
-)
 _CLOCK = re.compile(
     r"(?P<time>[0-9][0-9]:[0-9][0-9](?::[0-9][0-9])?)(?:\.(?P<fraction>[0-9]+))?"
     r"(?P<zone>[Zz]|[+-][0-9][0-9](?::?[0-9][0-9])?)?"
 )
-_USUAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_SHORTEST_INSTANT = len("2026-01-01T00:00:00Z")
+"""Arrow also reads instants without minutes, which are shorter."""
+
 _MIDNIGHT = datetime.time()
 _LONGEST = 100
 """Digits; DuckDB's longest whole number has 39."""
@@ -84,6 +84,7 @@ _LONGEST = 100
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _US = pa.timestamp("us")
 _UTC_US = pa.timestamp("us", tz="UTC")
+_YEAR_ONE: Any = pa.scalar(datetime.datetime(1, 1, 1, tzinfo=datetime.UTC), _UTC_US).value
 
 
 def column(declared: str, values: Sequence[Any]) -> pa.Array[Any]:
@@ -96,15 +97,11 @@ def column(declared: str, values: Sequence[Any]) -> pa.Array[Any]:
     [Decimal('1.50'), None]
     """
     encoding = encoding_of(declared)
-    kinds = set(map(type, values))
-    kinds.discard(type(None))
-    if not kinds:
-        return pa.array(values, encoding.type)
-    with suppress(pa.ArrowInvalid, OverflowError, UnicodeError):  # a closer look says why
-        usual = _usual(declared, encoding, kinds, values)
+    with suppress(pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError):
+        usual = _usual(declared, encoding, values)
         if usual is not None:
             return usual
-    encode = encoding.encode
+    encode = encoding.encode  # a closer look, which says why a value is refused
     encoded = [None if value is None else encode(value) for value in values]
     return pa.array(encoded, encoding.type)
 
@@ -141,29 +138,52 @@ def _encoding_of_instants(declared: str) -> Encoding:
     return Encoding(partial(_instant, digits), kind, cast=digits < 6)
 
 
-def _usual(
-    declared: str, encoding: Encoding, kinds: set[type], values: Sequence[Any]
-) -> pa.Array[Any] | None:
-    """The column if all values are of kinds that Arrow takes exactly or refuses; otherwise None."""
+def _usual(declared: str, encoding: Encoding, values: Sequence[Any]) -> pa.Array[Any] | None:
+    """The column, if all values are of kinds that Arrow takes exactly or refuses; otherwise None.
+
+    No value is looked at in Python, and the longer steps are without the interpreter's lock.
+    """
+    first = next((value for value in values if value is not None), None)
+    if first is None:
+        return pa.array(values, encoding.type)
+    if declared == "json":
+        return None if None in values else _json_lines(values)
+    if isinstance(first, str):
+        usual: pa.Array[Any] | None = _usual_texts(declared, values)
+        return usual
+    kinds = set(map(type, values))
+    kinds.discard(type(None))
     if kinds <= {int, Decimal} and pa.types.is_decimal(encoding.type):
         return pa.array(values, encoding.type)
-    if kinds == {int} and declared in _INTEGERS:
+    if (kinds == {int} and declared in _INTEGERS) or (kinds == {float} and declared == "double"):
         return pa.array(values, encoding.type)
-    if kinds == {str}:
-        if declared == "varchar":
-            return pa.array(values, pa.string())
-        if declared == "timestamp with time zone" and _all_match(_USUAL, values):
-            return pa.array(values, pa.string()).cast(_UTC_US)
-        if declared == "uuid" and _all_match(_USUAL_UUID, values):
-            return pa.array(values, pa.string())
-    if kinds == {float} and declared == "double":
-        return pa.array(values, pa.float64())
     return None
 
 
-def _all_match(pattern: re.Pattern[str], values: Sequence[str | None]) -> bool:
-    texts = [value for value in values if value is not None] if None in values else values
-    return all(map(pattern.fullmatch, texts))  # type: ignore[arg-type]
+def _usual_texts(declared: str, values: Sequence[Any]) -> Any:
+    """The column if all values are texts, in the most usual form; otherwise None."""
+    if declared not in ("varchar", "uuid", "timestamp with time zone"):
+        return None
+    texts: Any = pa.array(values)
+    if texts.type != pa.string():
+        return None
+    if declared == "varchar":
+        return texts
+    if declared == "uuid":
+        return texts if pc.all(pc.match_substring_regex(texts, _UUID)).as_py() else None
+    if pc.min(pc.binary_length(texts)).as_py() < _SHORTEST_INSTANT:
+        return None
+    instants: Any = texts.cast(_UTC_US)
+    # Python has no year 0, and so no other database of Sluice's gets one.
+    return instants if pc.min(instants).value >= _YEAR_ONE else None
+
+
+def _json_lines(values: Sequence[Any]) -> pa.Array[Any]:
+    """All values as JSON by one call; what is JSON has no line feeds."""
+    lines = encode_json_lines(values)
+    ends: Any = pa.array([0, len(lines) - 1], pa.int32()).buffers()[1]
+    whole = pa.StringArray.from_buffers(1, ends, pa.py_buffer(lines))
+    return pc.split_pattern(whole, "\n").flatten()
 
 
 def _boolean(value: Any) -> bool:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from sinks.database.backends.duckdb.sql_dialect import ARROW
 from sinks.database.tables import Operation
 from sinks.table.duckdb import refusing
 from sinks.table.duckdb.description import (
@@ -30,7 +33,7 @@ from sinks.table.duckdb.values import column as arrow_of
 from sinks.table.evidence import Evidence
 from sinks.table.isolate import blame_of, isolate, poison_of
 from sinks.table.records import Records, Written
-from sinks.table.rows import ENCODE_ERRORS, Block, Poison, pick, rows_of, runs_of, without_refused
+from sinks.table.rows import ENCODE_ERRORS, Block, Poison, rows_of, runs_of, without_refused
 from sinks.table.schema import NewColumn
 from sinks.table.target import Column, Description, Target
 from sinks.table.turns import cuts_of, pieces, repeats_of
@@ -80,7 +83,7 @@ class DuckdbWriter:
         return depths(connection, tables)
 
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
-        """Write ``records`` in their order, batch by batch, so that each batch is counted."""
+        """Write ``records`` in their order."""
         written = Written.nothing(len(records.starts))
         rows, written.poison = rows_of(target, records.values, records.origin)
         written.evidence = Evidence.of(connection, target)
@@ -89,8 +92,7 @@ class DuckdbWriter:
             good, arrow = _as_arrow(target, block, written.poison)
             statements = statements_of(target, good.names)
             writer = _BlockWriter(connection, target, rules, records, written, statements)
-            for batch, indices, part in _by_batch(good, arrow, records):
-                writer.write(batch, indices, part)
+            writer.write(good.indices, arrow)
         written.evidence.check()
         return written
 
@@ -111,13 +113,13 @@ class _BlockWriter:
     written: Written
     statements: Statements
 
-    def write(self, batch: int, indices: Sequence[int], rows: pa.Table) -> None:
-        """Write rows of one batch; those that DuckDB refuses become poison."""
+    def write(self, indices: Sequence[int], rows: pa.Table) -> None:
+        """Write the rows of the records at ``indices``; those that DuckDB refuses become poison."""
         count = rows.num_rows
         by_row = self._is_by_row()
         steps = [(at, at + 1) for at in range(count)] if by_row else self._turns(rows)
         for start, end in steps:
-            self._write_piece(batch, indices[start:end], rows.slice(start, end - start))
+            self._write_piece(indices[start:end], rows.slice(start, end - start))
 
     def _is_by_row(self) -> bool:
         """Whether one row may decide about another, other than by its key."""
@@ -139,7 +141,7 @@ class _BlockWriter:
         cells = [list(map(_comparable, rows.column(name).to_pylist())) for name in key]
         return pieces(0, rows.num_rows, cuts_of(repeats_of(list(zip(*cells, strict=True)))))
 
-    def _write_piece(self, batch: int, indices: Sequence[int], rows: pa.Table) -> None:
+    def _write_piece(self, indices: Sequence[int], rows: pa.Table) -> None:
         """Write rows of different keys."""
         assert self.written.evidence is not None  # noqa: S101 - ``write`` has made it
         refused: dict[int, BaseException] = {}
@@ -154,7 +156,7 @@ class _BlockWriter:
             numbers = indices[start:end] if positions is None else [indices[at] for at in positions]
             try:
                 with self.connection.begin_nested():
-                    return self._run(batch, numbers, part)
+                    return self._run(numbers, part)
             except sa.exc.IntegrityError as error:
                 self._check_snapshot(error)
                 if looked or end - start == 1:
@@ -189,57 +191,78 @@ class _BlockWriter:
                 f"another connection entered the same rows of {self.target.table.name}; trying again"
             ) from error
 
-    def _run(self, batch: int, indices: Sequence[int], rows: pa.Table) -> int:
+    def _run(self, indices: Sequence[int], rows: pa.Table) -> int:
         """Insert the rows whose keys are absent, then change those of the others."""
-        which = bool(self.statements.upsert) or self.records.effects
+        which = bool(self.statements.upsert) or self.records.effects or self._batches > 1
         with self._reading(rows):
-            keys = self._execute(self.statements.insert, which)
-            inserted = list(range(len(indices)))
-            changed: list[int] = []
-            if isinstance(keys, int):
-                inserted = inserted[:keys]
-            elif len(keys) < len(indices):
-                places = {key: at for at, key in enumerate(self._keys())}
-                inserted = [places[key] for key in keys]
+            took = self._execute(self.statements.insert, which)
+            inserted: Sequence[int] = range(len(indices))
+            if isinstance(took, int):
+                inserted = inserted[:took]
+            elif took.num_rows < len(indices):
+                inserted = self._places(took)
+        changed: Sequence[int] = ()
         if which and self.statements.upsert and len(inserted) < len(indices):
             rest = sorted(set(range(len(indices))) - set(inserted))
             changed = self._change(rest, rows.take(rest))
-        self._count(batch, indices, inserted, changed)
+        self._count("insert", self.written.inserted, indices, inserted)
+        self._count("update", self.written.updated, indices, changed)
         return len(inserted) + len(changed)
 
-    def _change(self, positions: Sequence[int], rows: pa.Table) -> list[int]:
+    def _change(self, positions: Sequence[int], rows: pa.Table) -> Sequence[int]:
         """Change rows that are there; returns the positions of those that have won."""
         compares = self.target.on_conflict.mode == "newest"
+        which = compares and (self.records.effects or self._batches > 1)
         with self._reading(rows):
-            keys = self._execute(self.statements.upsert, compares and self.records.effects)
-            if not isinstance(keys, int):
-                places = dict(zip(self._keys(), positions, strict=True))
-                return [places[key] for key in keys]
-            return list(positions[:keys])
+            took = self._execute(self.statements.upsert, which)
+            if isinstance(took, int):
+                return positions[:took]
+            return [positions[place] for place in self._places(took)]
+
+    @property
+    def _batches(self) -> int:
+        return len(self.records.starts)
 
     def _count(
-        self, batch: int, indices: Sequence[int], inserted: list[int], changed: list[int]
+        self,
+        operation: Operation,
+        counts: list[int],
+        indices: Sequence[int],
+        positions: Sequence[int],
     ) -> None:
-        self.written.inserted[batch] += len(inserted)
-        self.written.updated[batch] += len(changed)
+        """Count the rows at ``positions`` for their batches."""
+        if self._batches == 1:
+            counts[0] += len(positions)
+        elif len(positions) == len(indices) == len(self.records.values):
+            for batch, (start, end) in enumerate(pairwise([*self.records.starts, len(indices)])):
+                counts[batch] += end - start
+        else:
+            for position in positions:
+                counts[self.records.batch_of(indices[position])] += 1
         if self.records.effects:
-            effects: dict[int, Operation] = {indices[at]: "insert" for at in inserted}
-            effects.update((indices[at], "update") for at in changed)
-            self.written.effects.update(effects)
+            self.written.effects.update((indices[at], operation) for at in positions)
 
-    def _execute(self, statement: str, which: bool) -> int | list[tuple[Any, ...]]:
+    def _execute(self, statement: str, which: bool) -> int | pa.Table:
         """How many rows took effect, or the keys of these."""
         if not which:
             return int(self.connection.exec_driver_sql(statement).rowcount)
-        result = self.connection.exec_driver_sql(statement + self.statements.returning)
-        return [tuple(row) for row in result]
+        return self._table(statement + self.statements.returning)
 
-    def _keys(self) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in self.connection.exec_driver_sql(self.statements.keys)]
+    def _places(self, keys: pa.Table) -> list[int]:
+        """The positions of rows that have these keys."""
+        places = {key: at for at, key in enumerate(_tuples(self._table(self.statements.keys)))}
+        return [places[key] for key in _tuples(keys)]
+
+    def _table(self, statement: str) -> pa.Table:
+        """The rows of a statement: as Python has them, they cost more than the statement."""
+        result = self.connection.exec_driver_sql(statement, execution_options={ARROW: True})
+        table: pa.Table = result.context.cursor.table
+        result.close()
+        return table
 
     def _reading(self, rows: pa.Table) -> Any:
         own: Any = self.connection.connection.dbapi_connection
-        numbers = pa.array(range(rows.num_rows), pa.int64())
+        numbers = pa.array(np.arange(rows.num_rows))
         return own.reading({ROWS: rows.append_column(NUMBER, numbers)})
 
 
@@ -252,6 +275,11 @@ def _rules(connection: sa.Connection, target: Target) -> Rules:
     if not rules:
         rules.append(rules_of(connection, target.table))
     return rules[0]
+
+
+def _tuples(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """The rows of ``table``."""
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
 
 
 def _comparable(value: Any) -> Any:
@@ -274,17 +302,3 @@ def _table(types: dict[str, str], block: Block) -> pa.Table:
         arrow_of(types[name], values) for name, values in zip(block.names, block.cells, strict=True)
     ]
     return pa.table(columns, names=list(block.names))
-
-
-def _by_batch(
-    block: Block, arrow: pa.Table, records: Records
-) -> Iterator[tuple[int, Sequence[int], pa.Table]]:
-    """The rows of each batch; indices may be out of order."""
-    if len(records.starts) == 1:
-        yield 0, block.indices, arrow
-        return
-    parts: dict[int, list[int]] = {}
-    for position, index in enumerate(block.indices):
-        parts.setdefault(records.batch_of(index), []).append(position)
-    for batch, positions in parts.items():
-        yield batch, pick(block, positions).indices, arrow.take(positions)

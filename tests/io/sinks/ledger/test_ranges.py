@@ -119,6 +119,12 @@ class TestContent:
         end = Settlement(13, 13, final=True)
         assert coverage_of(merged([*rows, end])).content == rows[0].content
 
+    def test_a_file_that_is_read_again_after_a_rewind_has_the_checksum_of_its_bytes(self) -> None:
+        rows = without([self.row(0, 13)], 0)
+        for piece in (self.row(0, 4), self.row(4, 13)):
+            rows = merged([*rows, piece])
+        assert [row.content for row in rows] == [Content(13, crc32(self.WHOLE), "json")]
+
     def test_a_range_without_a_checksum_and_one_that_overlaps_leave_none(self) -> None:
         assert merged([self.row(0, 4), Settlement(4, 8)])[0].content is None
         assert merged([self.row(0, 4), self.row(3, 8)])[0].content is None

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from transforms.per_process import PerProcess
 
@@ -36,6 +36,10 @@ _SETTINGS = (
 _HELD = re.compile(r"held in (.*?) \(PID (\d+)")
 
 
+Way = Literal["once", "many", "arrow"]
+"""How a statement is executed: once, for each of several lists of parameters, or once with an Arrow table as its answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     """A statement that a transaction has executed.
@@ -43,16 +47,18 @@ class _Step:
     Attributes:
         text: The statement.
         parameters: Its parameters; those of each execution if there were several.
-        many: Whether there were several.
+        way: How it was executed.
         views: The Arrow tables that it could read.
         answer: What it returned.
+        table: The same, if it was executed for an Arrow table.
     """
 
     text: str
     parameters: Sequence[Any]
-    many: bool
+    way: Way
     views: Mapping[str, pa.Table]
     answer: Sequence[tuple[Any, ...]]
+    table: pa.Table | None
 
 
 class Connection:
@@ -144,8 +150,8 @@ class Connection:
         self.raw.execute("BEGIN TRANSACTION")
         for step in self._steps:
             with self.reading(step.views):
-                answer = self._run(step.text, step.parameters, many=step.many).rows
-            if answer != step.answer:
+                again = self._run(step.text, step.parameters, step.way)
+            if again.rows != step.answer or again.table != step.table:
                 self._failed = True
                 raise _transaction_error("the database has changed since a savepoint")
 
@@ -171,7 +177,7 @@ class Connection:
         """Interrupt whatever statement of this transaction runs ``seconds`` from now."""
         self._ends = time.monotonic() + seconds
 
-    def execute(self, text: str, parameters: Sequence[Any], *, many: bool) -> _Answer:
+    def execute(self, text: str, parameters: Sequence[Any], way: Way) -> _Answer:
         """Execute a statement, and keep it in case that it must be done again.
 
         Raises:
@@ -179,19 +185,22 @@ class Connection:
         """
         try:
             with self._limited():
-                answer = self._run(text, parameters, many=many)
+                answer = self._run(text, parameters, way)
         except BaseException:
             self._failed = self._begun
             raise
         if self._begun and answer.changes:
-            self._steps.append(_Step(text, parameters, many, self._views, answer.rows))
+            self._steps.append(_Step(text, parameters, way, self._views, answer.rows, answer.table))
         return answer
 
-    def _run(self, text: str, parameters: Sequence[Any], *, many: bool) -> _Answer:
+    def _run(self, text: str, parameters: Sequence[Any], way: Way) -> _Answer:
         changes, returns = _kind_of(text)
-        if many:
+        if way == "many":
             self.raw.executemany(text, parameters)
             return _Answer((), None, self.raw.rowcount, changes)
+        if way == "arrow":
+            table = self.raw.sql(text, params=parameters).to_arrow_table()
+            return _Answer((), None, -1, changes, table)
         self.raw.execute(text, parameters)
         count = self.raw.rowcount
         if not returns or count >= 0:
@@ -234,16 +243,22 @@ class _Answer:
         description: Of their columns, as PEP 249 has it; None if it returns no rows.
         count: How many rows it has changed; -1 if that is not known.
         changes: Whether it may have changed something.
+        table: What it returns, if it was executed for an Arrow table.
     """
 
     rows: Sequence[tuple[Any, ...]]
     description: Sequence[tuple[Any, ...]] | None
     count: int
     changes: bool
+    table: pa.Table | None = None
 
 
 class Cursor:
-    """A statement of the connection's transaction, and its rows, as PEP 249 has it."""
+    """A statement of the connection's transaction, and its rows, as PEP 249 has it.
+
+    Attributes:
+        table: The rows of a statement that was executed for an Arrow table.
+    """
 
     arraysize = 1
 
@@ -251,15 +266,23 @@ class Cursor:
         self.connection = connection
         self.description: Sequence[tuple[Any, ...]] | None = None
         self.rowcount = -1
+        self.table: pa.Table | None = None
         self._rows: Iterator[tuple[Any, ...]] = iter(())
 
-    def execute(self, text: str, parameters: Sequence[Any] = ()) -> Cursor:
-        """Execute a statement."""
-        return self._take(self.connection.execute(text, list(parameters), many=False))
+    def execute(self, text: str, parameters: Sequence[Any] = (), *, arrow: bool = False) -> Cursor:
+        """Execute a statement.
+
+        Args:
+            text: The statement.
+            parameters: Its parameters.
+            arrow: Whether its rows become the attribute ``table`` and nothing else.
+        """
+        way: Way = "arrow" if arrow else "once"
+        return self._take(self.connection.execute(text, list(parameters), way))
 
     def executemany(self, text: str, parameters: Sequence[Sequence[Any]]) -> Cursor:
         """Execute a statement for each of several lists of parameters."""
-        return self._take(self.connection.execute(text, list(parameters), many=True))
+        return self._take(self.connection.execute(text, list(parameters), "many"))
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The next row."""
@@ -279,6 +302,7 @@ class Cursor:
 
     def _take(self, answer: _Answer) -> Cursor:
         self.description, self.rowcount = answer.description, answer.count
+        self.table = answer.table
         self._rows = iter(answer.rows)
         return self
 

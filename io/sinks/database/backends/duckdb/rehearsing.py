@@ -1,4 +1,4 @@
-"""A rehearsal in DuckDB: it keeps every other writer of the process waiting, and no other process has the file."""
+"""A rehearsal in DuckDB: it keeps other writers of the process waiting."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from sinks.database.rehearsing import LOCK_SECONDS
 from transforms.route.table_name import TableName
 
 
 class RehearsingDuckdb:
-    """Nobody can see who waits for a transaction, so it ends before anybody has waited for long."""
+    """No other process has the file, so only this program's own transactions wait for the trial."""
 
-    seconds: int = LOCK_SECONDS
+    seconds: int = 5
 
     def begin(self, connection: sa.Connection) -> None:
         """Nothing: a transaction that writes waits for its turn as long as a statement may take."""

@@ -101,6 +101,10 @@ def _sequence_of(column: sa.Column[Any]) -> str:
     return f'"{name}"'
 
 
+ARROW = "sluice_arrow"
+"""The option of a statement whose cursor is to have its rows as an Arrow table, the attribute ``table``."""
+
+
 class DuckdbSql(PGDialect):
     """DuckDB 1.4 or later, by its own module."""
 
@@ -163,6 +167,11 @@ class DuckdbSql(PGDialect):
 
     def do_begin(self, _connection: Any) -> None:
         """Nothing: whether a transaction writes is known at the event only."""
+
+    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        """By the cursor, for an Arrow table if the option says so."""
+        arrow = context is not None and context.execution_options.get(ARROW, False)
+        cursor.execute(statement, parameters, arrow=arrow)
 
     def do_savepoint(self, connection: sa.Connection, name: str) -> None:
         """By the connection."""
