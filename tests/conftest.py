@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,7 +19,7 @@ import psycopg2
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.distribution import GroupScheduling, mark_services, put_long_ones_first
+from tests.distribution import GroupScheduling, ends_flink, mark_services, put_long_ones_first
 from transforms import secrets
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 MISSING = pytest.StashKey[dict[str, str]]()
 """By service, why tests that need it were skipped, once one was."""
+
+CLUSTER = pytest.StashKey["FlinkCluster"]()
+"""The Flink cluster of this process, while it runs."""
 
 _ROOM = 6 << 30
 """Bytes. The databases and files of all processes of a run take 2 GB."""
@@ -284,7 +287,20 @@ def flink(request: pytest.FixtureRequest, s3_endpoint: str) -> Iterator[FlinkClu
         # Its virtual machines spend no time on optimizing what works for seconds: a third of their CPU.
         environment.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
         with running(slots=2) as cluster:
+            request.config.stash[CLUSTER] = cluster
             yield cluster
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, Any, Any]:
+    """Stop the Flink cluster after the last test that has it: one that idles takes a twentieth of a core."""
+    answers = yield
+    cluster = item.config.stash.get(CLUSTER, None)
+    if cluster is not None and ends_flink(item.nodeid, nextitem.nodeid if nextitem else None):
+        cluster.down()
+    return answers
 
 
 @pytest.fixture(scope="module")  # while it runs, no other test of the thread may use asyncio

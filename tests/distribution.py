@@ -64,6 +64,11 @@ def group_of(test: str) -> str:
     return test if path.startswith("tests/pipelines/") else path
 
 
+def ends_flink(test: str, following: str | None) -> bool:
+    """Whether ``test`` is the last of its process on a Flink cluster; they follow one another."""
+    return group_of(test) == "flink" and (following is None or group_of(following) != "flink")
+
+
 def mark_services(items: Sequence[pytest.Item]) -> None:
     """Mark every test with a fixture that starts a service as ``integration``.
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import traceback
+from collections.abc import Callable
+
 import pytest
 
 from transforms import errors
@@ -76,3 +80,65 @@ def test_what_may_quote_a_record_is_left_out_on_demand() -> None:
     assert "ValueError" in told
     assert 'int("adalovelace")' in told, "the line of code, not the text of the error"
     assert "invalid literal" not in told
+
+
+class Silent(ValueError):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def _of_a_name() -> None:
+    lenght = 1
+    assert length + lenght  # type: ignore[name-defined]  # noqa: F821
+
+
+def _with_a_note() -> None:
+    error = ValueError("bad")
+    error.add_note("seen at noon")
+    raise error
+
+
+def _raise(error: BaseException) -> Callable[[], None]:
+    def step() -> None:
+        raise error
+
+    return step
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        _raise(ValueError("bad\nvalue")),
+        _raise(KeyError("k")),
+        _raise(RuntimeError()),
+        _raise(Silent()),
+        _raise(errors.SinkFailed("refused")),
+        _raise(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad")),
+        _raise(SyntaxError("bad", ("f.py", 1, 2, "x y"))),
+        _of_a_name,
+        _with_a_note,
+    ],
+)
+def test_a_stack_is_the_one_that_python_prints(step: Callable[[], None]) -> None:
+    """All but the carets below a line."""
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - any of them
+        step()
+    error = caught.value
+    printed = "".join(traceback.format_exception(error))
+    plain = re.sub(r"^    +[~^]+\n", "", printed, flags=re.MULTILINE)
+    for _ in range(2):  # the second time, lines come from memory
+        stack = stack_of(error)
+        assert re.sub(r"^    +[~^]+\n", "", stack, flags=re.MULTILINE) == plain
+
+
+def test_a_recursion_is_printed_once() -> None:
+    def again(n: int) -> None:
+        if not n:
+            raise ValueError("deep")
+        again(n - 1)
+
+    with pytest.raises(ValueError, match="deep") as caught:
+        again(100)
+    stack = stack_of(caught.value)
+    assert "Previous line repeated" in stack
+    assert stack.endswith("ValueError: deep\n")

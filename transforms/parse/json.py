@@ -28,8 +28,13 @@ _NAMES = {
 }
 
 _STRING = re.compile(STRING, re.DOTALL)
-_TOKEN = re.compile(STRING + rb"|[{}\[\]]", re.DOTALL)
-_CLOSED = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_CLOSED = rb'"(?:[^"\\]++|\\.)*+"'
+_TOKEN = re.compile(
+    rb"(?P<closed>%b)|(?P<opens>[{\[])|(?P<closes>[}\]])|(?P<rest>%b)" % (_CLOSED, STRING),
+    re.DOTALL,
+)
+"""A whole string, a bracket, or a string that does not end."""
+
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB]%b\\u[dD][c-fC-F]%b|(u[dD][89a-fA-F]%b)|.)" % ((b"[0-9a-fA-F]{2}",) * 3),
     re.DOTALL,
@@ -214,21 +219,20 @@ def _is_beyond(number: str) -> bool:
 
 def _why_truncated(raw: bytes, quotes: bool) -> str:
     """Why ``raw``, which msgspec calls truncated, is not JSON."""
-    opened: list[re.Match[bytes]] = []
+    opened: list[int] = []
+    escapes = b"\\u" in raw
     for token in _TOKEN.finditer(raw):
-        text = token[0]
-        if text in (b"{", b"["):
-            opened.append(token)
-        elif text in (b"}", b"]"):
+        kind = token.lastgroup
+        if kind == "closes":
             del opened[-1:]
-        elif not _ends(text):
-            opened.append(token)
-        elif half := next((escape for escape in _ESCAPE.finditer(text) if escape[1]), None):
+        elif kind != "closed":
+            opened.append(token.start())
+        elif escapes and (half := _half(token[0])):
             where = f"byte {token.start() + half.start()}"
             what = f"{half[0].decode()} ({where})" if quotes else f"an escape ({where})"
             return f"{what} is half of a character: its other half is missing"
     if opened:
-        place = opened[-1].start()
+        place = opened[-1]
         what = _OPENS[raw[place : place + 1]]
         return f"the text ends at byte {len(raw)}, within {what} that begins at byte {place}"
     if not raw.strip():
@@ -236,6 +240,6 @@ def _why_truncated(raw: bytes, quotes: bool) -> str:
     return f"the text ends at byte {len(raw)}, within a word"
 
 
-def _ends(string: bytes) -> bool:
-    """Whether a string has the quote at its end."""
-    return len(string) > 1 and string.endswith(b'"') and bool(_CLOSED.fullmatch(string))
+def _half(string: bytes) -> re.Match[bytes] | None:
+    """The first escape in a string that is half of a surrogate pair, without the other half."""
+    return next((escape for escape in _ESCAPE.finditer(string) if escape[1]), None)

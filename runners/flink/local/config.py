@@ -140,9 +140,6 @@ def settings(layout: Layout) -> str:
         "taskmanager.memory.jvm-overhead.min": "128m",
         "taskmanager.memory.jvm-overhead.max": "128m",
         "io.tmp.dirs": layout.folder / "tmp",
-        # Each job brings the job server's jar (164 MB), and a TaskManager keeps a copy of it for an
-        # hour after the job has ended, unless it is told otherwise: seconds.
-        "blob.service.cleanup.interval": 60,
         "state.backend": "hashmap",
         "state.checkpoints.dir": (layout.folder / "checkpoints").as_uri(),
         "state.savepoints.dir": (layout.folder / "savepoints").as_uri(),

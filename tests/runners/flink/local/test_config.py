@@ -57,10 +57,6 @@ def test_the_folder_of_a_worker_that_has_ended_goes_with_the_next_one(python: Pa
     assert (folder / f"worker-{os.getpid()}-abc" / "staged.whl").exists()
 
 
-def test_the_jar_of_a_job_that_has_ended_is_kept_for_a_minute(tmp_path: Path) -> None:
-    assert "blob.service.cleanup.interval: 60\n" in settings(Layout(tmp_path, 1, 2, 3, slots=1))
-
-
 def test_what_boot_asks_pip_is_answered_without_it(python: Path) -> None:
     assert printed(python, "-m", "pip", "freeze", "--all") == ""
     assert printed(python, "-m", "pip", "show", "apache-beam") == ""

@@ -30,8 +30,17 @@ LISTENS = """
 """
 OTHER = "    state.state(namespace, StateTags.bag(id, coder)).read();\n"
 
+INVOKES = """
+          new FlinkPipelineRunner(
+              flinkOptions,
+              serverConfig.getFlinkConfDir(),
+              detectClassPathResourcesToStage(
+                  FlinkJobInvoker.class.getClassLoader(), flinkOptions));
+"""
+
 CONTROL = "org/apache/beam/runners/fnexecution/control/BundleCheckpointHandlers"
 SERVERS = "org/apache/beam/sdk/fn/server/ServerFactory"
+INVOKER = "org/apache/beam/runners/flink/FlinkJobInvoker"
 FLINK = "org/apache/beam/runners/flink/translation"
 BATCH = f"{FLINK}/functions/FlinkExecutableStageFunction"
 STREAMING = f"{FLINK}/wrappers/streaming/ExecutableStageDoFnOperator"
@@ -64,6 +73,17 @@ def test_servers_that_are_not_as_expected_are_refused(source: str) -> None:
         edited(source, f"{SERVERS}.java")
 
 
+def test_a_job_brings_no_jars() -> None:
+    text = edited(INVOKES, f"{INVOKER}.java")
+    assert "getFlinkConfDir(),\n              java.util.Collections.emptyList());" in text
+
+
+@pytest.mark.parametrize("source", [OTHER, INVOKES + INVOKES])
+def test_an_invoker_that_is_not_as_expected_is_refused(source: str) -> None:
+    with pytest.raises(RunnerUnavailable, match=r"^org/.*FlinkJobInvoker\.java .* jars in [02] "):
+        edited(source, f"{INVOKER}.java")
+
+
 def test_only_the_classes_of_changed_sources_are_replaced(tmp_path: Path) -> None:
     folder, scratch = tmp_path / "jars", tmp_path / "scratch"
     folder.mkdir()
@@ -72,8 +92,8 @@ def test_only_the_classes_of_changed_sources_are_replaced(tmp_path: Path) -> Non
     pack(control, {f"{CONTROL}.class": "old", f"{CONTROL}Too.class": "old", "a.txt": "old"})
     pack(flink, {f"{BATCH}.class": "old", f"{STREAMING}$Inner.class": "old"})
     pack(folder / f"{SOURCES[0]}-1.0-sources.jar", {f"{CONTROL}.java": WRITES})
-    both = {f"{BATCH}.java": READS, f"{STREAMING}.java": READS}
-    pack(folder / f"{SOURCES[1]}-1.0-sources.jar", both)
+    of_flink = {f"{BATCH}.java": READS, f"{STREAMING}.java": READS, f"{INVOKER}.java": INVOKES}
+    pack(folder / f"{SOURCES[1]}-1.0-sources.jar", of_flink)
     pack(servers, {f"{SERVERS}$Inet.class": "old", f"{SERVERS}s.class": "old"})
     pack(folder / f"{SOURCES[2]}-1.0-sources.jar", {f"{SERVERS}.java": LISTENS})
 
@@ -83,6 +103,9 @@ def test_only_the_classes_of_changed_sources_are_replaced(tmp_path: Path) -> Non
             text = Path(file).read_text()
             if file.endswith(f"{SERVERS}.java"):
                 assert "forAddress(socket)" in text
+                continue
+            if file.endswith(f"{INVOKER}.java"):
+                assert "emptyList()" in text
                 continue
             assert ("sluice.Residual.of(" in text) != file.endswith("Residual.java")
         compiled = (f"{CONTROL}.class", f"{BATCH}.class", f"{STREAMING}$Inner.class")
@@ -99,7 +122,7 @@ def test_only_the_classes_of_changed_sources_are_replaced(tmp_path: Path) -> Non
     assert unpack(flink) == {f"{BATCH}.class": "new", f"{STREAMING}$Inner.class": "new"}
     assert unpack(servers) == {f"{SERVERS}$Inet.class": "new", f"{SERVERS}s.class": "old"}
     assert unpack(folder / "sluice-residual.jar") == {"sluice/Residual.class": "new"}
-    assert not list(folder.glob("*-sources.jar")), "they would be staged with every job"
+    assert not list(folder.glob("*-sources.jar")), "nobody loads them"
 
 
 def pack(jar: Path, content: dict[str, str]) -> None:
