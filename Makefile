@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest-beam
 FUZZING := .venv-fuzz
+PROFILING := .venv-profile
 
 # No target is a file.
 .PHONY: $(shell sed -nE 's/^([a-z][a-z-]*):.*/\1/p' $(MAKEFILE_LIST))
@@ -155,6 +156,11 @@ kills: setup ## Kill the process ten times at random and check the outcome (docs
 
 kills-mariadb: setup ## The same in MariaDB (docs/targets.md)
 	$(BIN)/python -m benchmarks.mariadb.kills
+
+profile: setup ## Show where the time of an ingest into Postgres goes (OPTIONS=--holding: of the interpreter's lock)
+	$(PYTHON) -m venv --clear $(PROFILING)
+	$(PROFILING)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement benchmarks/profile/requirements.txt
+	$(BIN)/python -m benchmarks.profile.run $(PROFILING)/bin/py-spy $(OPTIONS)
 
 bench-mariadb: setup ## Load a million records into MariaDB by a plain loader and by Sluice, in turns
 	$(BIN)/python -m benchmarks.mariadb.rate
