@@ -59,6 +59,7 @@ from transforms.steps.pipeline_identity import PipelineIdentity
 NOT_OURS = {
     "--profile": "Docker Compose",
     "--scale": "Docker Compose",
+    "--no-compile": "pip",
     "--minutes": "examples/",
     "--rate": "examples/",
     "--seed": "examples/",

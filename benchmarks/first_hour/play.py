@@ -221,13 +221,18 @@ def _await(condition: Callable[[], bool], what: str) -> None:
 
 
 def table(steps: list[tuple[str, float]]) -> str:
-    """A Markdown table of the steps, with their minutes and those of all so far."""
-    lines = ["| step | minutes | by then |", "|---|---|---|"]
+    """A Markdown table of the steps, with their minutes and seconds, and those of all so far."""
+    lines = ["| step | min:s | by then |", "|---|---|---|"]
     total = 0.0
     for title, seconds in steps:
         total += seconds
-        lines.append(f"| {title} | {seconds / 60:.1f} | {total / 60:.1f} |")
+        lines.append(f"| {title} | {_minutes(seconds)} | {_minutes(total)} |")
     return "\n".join(lines)
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
 
 
 def main(argv: list[str] | None = None) -> int:

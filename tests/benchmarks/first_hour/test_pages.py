@@ -36,6 +36,6 @@ def test_a_section_that_is_not_there_is_no_section() -> None:
 
 def test_minutes_add_up() -> None:
     assert table([("install", 90.0), ("row", 30.0)]).splitlines()[2:] == [
-        "| install | 1.5 | 1.5 |",
-        "| row | 0.5 | 2.0 |",
+        "| install | 1:30 | 1:30 |",
+        "| row | 0:30 | 2:00 |",
     ]
