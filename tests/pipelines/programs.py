@@ -1,4 +1,4 @@
-"""The programs of ``pipelines`` as processes of their own, which can be signalled and killed."""
+"""The programs of ``pipelines``, and others like them, as processes of their own, which can be signalled and killed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def running(argv: Sequence[str], program: str = "ingest") -> Iterator[subprocess.Popen[str]]:
+def running(
+    argv: Sequence[str], program: str = "ingest", within: str = "pipelines"
+) -> Iterator[subprocess.Popen[str]]:
     """A program that runs; it is killed at the end unless it has ended."""
     process = subprocess.Popen(
-        [sys.executable, "-m", f"pipelines.{program}", *argv],
+        [sys.executable, "-m", f"{within}.{program}", *argv],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

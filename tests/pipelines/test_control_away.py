@@ -95,7 +95,7 @@ def test_what_was_asked_last_counts_until_the_database_is_back(
         options = ("--streaming", "--backoff_cap", "1", "--log_level", "debug")
         argv = arguments(f"kafka://{bootstrap}/orders", sink, *options)
         more()
-        with running(argv) as process:
+        with running(argv, "quickly", "tests.pipelines.control") as process:
             lines = Lines(process)
 
             def asks_in_vain() -> None:

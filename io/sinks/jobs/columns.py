@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sinks.text.encoding import clean
@@ -89,9 +90,13 @@ def with_error(
     entry = {
         "attempt": attempt,
         "replay": replay,
-        "at": at.isoformat(),
+        "at": _text_of(at),
         "error": error,
-        "due": None if due is None else due.isoformat(),
+        "due": None if due is None else _text_of(due),
         **({"version": version} if version else {}),
     }
-    return [*errors, entry][-ERRORS_KEPT:]
+    return [*errors[1 - ERRORS_KEPT :], entry] if errors else [entry]
+
+
+_text_of = lru_cache(maxsize=16)(datetime.isoformat)
+"""A time as text; most records that fail together have the same."""

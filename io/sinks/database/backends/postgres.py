@@ -351,7 +351,8 @@ def _lines(
 
 def _cells(dialect: sa.Dialect, column: sa.Column[Any], values: Sequence[Any]) -> Sequence[str]:
     """The values of one column as COPY reads them."""
-    if len(values) > 1 and len(set(map(id, values))) == 1:  # most columns of failed records
+    if len(values) > 1 and values[0] is values[-1] and len(set(map(id, values))) == 1:
+        # Most columns of failed records.
         return list(_cells(dialect, column, values[:1])) * len(values)
     if isinstance(column.type, sa.LargeBinary):
         if set(map(type, values)) == {bytes}:
