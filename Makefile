@@ -80,6 +80,12 @@ recipes-flink: setup ## Run every recipe on a Flink cluster, three by file and t
 suites: setup ## Compare every Parquet file in the folder SUITES with pyarrow
 	PARQUET_SUITES=$(abspath $(SUITES)) $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sources/files/parquet/test_fuzz.py -k suite
 
+scale-laws: setup ## Try the laws of the scale model on a hundred made-up clusters each
+	SCALE_EXAMPLES=100 $(BIN)/python -m pytest --override-ini timeout=3600 tests/benchmarks/scale
+
+fuzz-parquet: setup ## Read 1,000 made-up Parquet files from every place where reading may begin
+	PARQUET_EXAMPLES=1000 $(BIN)/python -m pytest --override-ini timeout=7200 tests/io/sources/files/parquet/test_fuzz.py -k wherever
+
 # Each subject is tests/fuzz/test_SUBJECT.py: make fuzz SUBJECTS=json FUZZ_EXAMPLES=50000
 SUBJECTS ?= $(patsubst tests/fuzz/test_%.py,%,$(wildcard tests/fuzz/test_*.py))
 FUZZ_EXAMPLES ?= 5000

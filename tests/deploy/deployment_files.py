@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,11 @@ def compose() -> dict[str, Any]:
 
 def manifests() -> list[dict[str, Any]]:
     """Every object of the manifests, kustomize's own excluded."""
+    return deepcopy(_manifests())
+
+
+@cache
+def _manifests() -> list[dict[str, Any]]:
     files = sorted((DEPLOY / "kubernetes").rglob("*.yaml"))
     every = (each for file in files for each in yaml.safe_load_all(file.read_text()))
     return [each for each in every if each["kind"] != "Kustomization"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 
 import pytest
@@ -22,8 +21,8 @@ from tests.services.kafka_broker import KafkaBroker, Topics
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-SPLITS = int(os.environ.get("FLINK_SPLITS", "6"))
-"""More than the two slots, each of which takes its splits in turns."""
+SPLITS = 6
+"""More than the two slots, each of which takes its splits in turns; ``make control-flink`` has 16."""
 
 MAX_DEAD = 5
 """Of each of the two processes."""

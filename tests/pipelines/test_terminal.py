@@ -12,15 +12,11 @@ from rich.console import Console
 from pipelines.terminal import safe, shown
 from tests.pipelines import commands
 
-HOSTILE = [
-    chr(number)
-    for number in range(sys.maxunicode + 1)
-    if unicodedata.category(chr(number)) in ("Cc", "Cf", "Zl", "Zp")
-]
-
 
 def test_no_control_or_format_character_is_left() -> None:
-    text = safe("".join(HOSTILE))
+    every = map(chr, range(sys.maxunicode + 1))
+    hostile = [each for each in every if unicodedata.category(each) in ("Cc", "Cf", "Zl", "Zp")]
+    text = safe("".join(hostile))
     left = {character for character in text if not character.isprintable()}
     assert left == {"\n", "\t"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -34,7 +35,8 @@ scenarios = st.builds(
     postgres_cores=st.integers(1, 4),
     batch=st.sampled_from((500, 2_000, 5_000)),
 )
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=int(os.environ.get("SCALE_EXAMPLES", "10")), deadline=None)
+"""``make scale-laws`` has a hundred."""
 
 READING = Costs(Cost(0.001, 2e-5), Cost(0.001, 2e-6), Cost(0.001, 2e-6), Cost(0.004, 0.0))
 """Most of it is the worker's."""

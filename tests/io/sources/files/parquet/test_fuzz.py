@@ -1,7 +1,8 @@
 """Made-up Parquet files, however they are laid out, have the rows that pyarrow reads of them.
 
-``PARQUET_EXAMPLES`` sets how many files are made up (40 by default), and ``PARQUET_SUITES`` names a
-folder whose Parquet files are compared too.
+``PARQUET_EXAMPLES`` sets how many files are made up, and each of them is read from every place; without it,
+there are 40, read from some places (``make fuzz-parquet`` has the whole). ``PARQUET_SUITES`` names a folder whose Parquet
+files are compared too.
 """
 
 from __future__ import annotations
@@ -131,7 +132,8 @@ def test_rows_are_those_of_pyarrow_wherever_reading_begins(
         assert spelled(values(batches)) == spelled(expected)
         source = FilesSource(str(path), limits=BatchLimits(records=records))
         (split,) = source.splits(MemoryLedger())
-        for batch in batches:
+        brief = "PARQUET_EXAMPLES" not in os.environ  # some of where reading may begin
+        for batch in batches[:: max(1, len(batches) // 5)] if brief else batches:
             at = batch.span.start
             assert spelled(values(read_split(source, split, at=at))) == spelled(expected[at:])
 
