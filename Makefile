@@ -165,8 +165,8 @@ kills-mariadb: setup ## The same in MariaDB (docs/targets.md)
 
 profile: setup ## Show where the time of an ingest into Postgres goes (OPTIONS=--holding: of the interpreter's lock)
 	$(PYTHON) -m venv --clear $(PROFILING)
-	$(PROFILING)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement benchmarks/profile/requirements.txt
-	$(BIN)/python -m benchmarks.profile.run $(PROFILING)/bin/py-spy $(OPTIONS)
+	$(PROFILING)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement benchmarks/profiling/requirements.txt
+	$(BIN)/python -m benchmarks.profiling.run $(PROFILING)/bin/py-spy $(OPTIONS)
 
 bench-mariadb: setup ## Load a million records into MariaDB by a plain loader and by Sluice, in turns
 	$(BIN)/python -m benchmarks.mariadb.rate

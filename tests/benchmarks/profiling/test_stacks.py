@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.profile.stacks import shown, summed
+from benchmarks.profiling.stacks import shown, summed
 
 STACKS = """\
 thread (7): MainThread;main (ingest.py:3);parse (json.py:10) 6
