@@ -28,8 +28,8 @@ TOP = {
 """Pages that have another name in the site: the path in the repository, and in the site."""
 
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
-_FENCE = re.compile(r"^(```+)([\w-]+) ([\w./-]+)$", re.MULTILINE)
-"""A block of code that names its file."""
+_FENCE = re.compile(r"^( *```+)([\w-]+) (\S.*)$", re.MULTILINE)
+"""A block of code with a title: its file, or the query that it is the answer to."""
 
 _ITEM = re.compile(r"(?:[-*]|\d+\.) ")
 _OPENS = re.compile(r"\s*(```+)")
@@ -132,7 +132,13 @@ def rendered(source: Path) -> tuple[str, set[Path]]:
     text = spaced(_LINK.sub(moved, (ROOT / source).read_text()))
     if source.suffix != ".md":  # the licence: a text, whose brackets are no links
         text = text.replace("[", r"\[")
-    return _FENCE.sub(r'\1{ .\2 title="\3" }', text), code
+    return _FENCE.sub(_titled, text), code
+
+
+def _titled(fence: re.Match[str]) -> str:
+    """The first line of a block of code with a title, as the site needs it."""
+    title = fence[3].replace("&", "&amp;").replace('"', "&quot;")
+    return f'{fence[1]}{{ .{fence[2]} title="{title}" }}'
 
 
 def shown(path: Path) -> str:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.code_blocks import BLOCKS
 from tests.site import ROOT, Broken, assemble, place, rendered, spaced
 
 _VOID = {"br", "col", "hr", "img", "input", "link", "meta", "path", "source"}
@@ -27,6 +29,7 @@ class Parts(HTMLParser):
     links: list[str] = field(default_factory=list)
     assets: list[str] = field(default_factory=list)
     lists_as_text: list[str] = field(default_factory=list)
+    blocks: int = 0
     _within: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -36,6 +39,7 @@ class Parts(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         if tag not in _VOID:
             self._within.append(tag)
+        self.blocks += tag == "pre"
         if "id" in values:
             self.ids.add(values["id"])
         if tag == "a" and values.get("href"):
@@ -107,6 +111,19 @@ class TestBuilt:
         assert {
             page.name: text for page, parts in site.items() if (text := parts.lists_as_text)
         } == {}
+
+    def test_every_block_of_code_is_one(self, site: dict[Path, Parts]) -> None:
+        shown = {
+            page.as_posix().partition("/site/")[2]: parts.blocks for page, parts in site.items()
+        }
+        written = Counter(place(Path(block.page)) for block in BLOCKS)
+        assert written.total() > 250
+        missing = {
+            page: (count, shown[page.replace(".md", ".html")])
+            for page, count in written.items()
+            if count != shown[page.replace(".md", ".html")]
+        }
+        assert missing == {}
 
 
 def named(entries: object) -> Iterator[str]:
