@@ -260,7 +260,7 @@ class TestAdoption:
         origin = origin_of("events", Origin("file:///d", "v", 0, None, expansion))
         ((stored,),) = database.rows("SELECT origin FROM ingest_jobs")
         as_bytes = isinstance(stored, bytes)  # in MariaDB
-        assert (UUID(bytes=stored) if as_bytes else UUID(stored)) == origin
+        assert (UUID(bytes=stored) if as_bytes else UUID(str(stored))) == origin
 
     def test_steps_of_another_number_keep_the_names(
         self, database: Database, sink: SqlSink

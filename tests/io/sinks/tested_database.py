@@ -70,8 +70,10 @@ class Database:
     def _written(self, statement: str) -> str:
         """``statement`` as the database reads it.
 
-        MariaDB reserves words that are names elsewhere, and has other types, with texts of a length in keys.
+        MariaDB and DuckDB reserve words that are names elsewhere. MariaDB has other types, with texts of a length in keys.
         """
+        if self.kind == "duckdb":
+            return _WORDS.sub(lambda match: '"at"' if match[0] == "at" else match[0], statement)
         if self.kind != "mariadb":
             return statement
         words = {name: f'"{name}"' for name in ("key", "lines", "partition", "read", "rows")}

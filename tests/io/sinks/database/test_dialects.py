@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sinks.database.backends.duckdb.dialect import Duckdb
 from sinks.database.backends.generic import Generic
 from sinks.database.backends.mariadb import Mariadb
 from sinks.database.backends.postgres import Postgres
@@ -36,5 +37,11 @@ def test_a_dialect_is_chosen_by_database_and_driver(
 
 def test_each_database_under_test_has_another(database: Database) -> None:
     with transaction(database.database, "test", write=False) as connection:
-        kinds = {"sqlite": Sqlite, "postgres": Postgres, "generic": Generic, "mariadb": Mariadb}
+        kinds = {
+            "sqlite": Sqlite,
+            "postgres": Postgres,
+            "generic": Generic,
+            "mariadb": Mariadb,
+            "duckdb": Duckdb,
+        }
         assert type(dialect_of(connection)) is kinds[database.kind]

@@ -90,6 +90,10 @@ class TestAdd:
                 *("longtext", "longtext", "longtext"),
             ],
             "generic": ["integer", "numeric(38, 10)", "boolean", "json", "text", "text", "text"],
+            "duckdb": [
+                *("bigint", "decimal(38,10)", "boolean", "json"),
+                *("varchar", "varchar", "varchar"),
+            ],
         }[database.kind]
         names = ["n", "x", "flag", "tags", "at", 'we"ird %s', "mixed"]
         got = columns(database)
@@ -147,6 +151,7 @@ class TestAdd:
                 "sqlite": "",
                 "generic": "numeric(38, 10)",
                 "mariadb": "decimal(65,30)",
+                "duckdb": "decimal(38,10)",
             }[database.kind]
         )
 

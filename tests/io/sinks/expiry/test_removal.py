@@ -129,5 +129,9 @@ def test_the_index_leads_to_them(database: Database) -> None:
         assert "WHERE deleted" in str(plan)
     elif database.kind == "mariadb":
         assert "ingest_positions_deleted" in str(database.rows("SHOW INDEX FROM ingest_positions"))
+    elif database.kind == "duckdb":
+        assert ("ingest_positions_deleted",) in database.rows(
+            "SELECT index_name FROM duckdb_indexes()"
+        )
     else:
         assert "ingest_positions_deleted" in str(database.rows(f"EXPLAIN QUERY PLAN {statement}"))

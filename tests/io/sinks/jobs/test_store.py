@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg2
 import pymysql
 import pytest
@@ -24,7 +25,10 @@ from transforms.batch.job_states import JOB_STATES
 from transforms.batch.record import Failure, Format, Origin
 from transforms.errors import ConfigError
 
-REFUSED = (sqlite3.IntegrityError, psycopg2.IntegrityError, pymysql.err.OperationalError)
+REFUSED = (
+    *(sqlite3.IntegrityError, psycopg2.IntegrityError, pymysql.err.OperationalError),
+    duckdb.ConstraintException,
+)
 TABLE = "CREATE TABLE events (id integer PRIMARY KEY)"
 
 

@@ -173,7 +173,7 @@ class TestFields:
         assert dead(events) == [("order", 0)]
 
     def test_instants_decide_whatever_their_zone(self, database: Database) -> None:
-        kind = "timestamptz" if database.kind in ("postgres", "mariadb") else "text"
+        kind = "timestamptz" if database.kind in ("postgres", "mariadb", "duckdb") else "text"
         database.run(f"CREATE TABLE events (id integer PRIMARY KEY, n {kind})")
         times = ["2024-01-01T10:00:00Z", "2024-01-01T10:30:00+01:00", "2024-01-01T10:00:00.000001Z"]
         batch = self.records(*({"id": 1, "n": each} for each in times))
@@ -195,7 +195,7 @@ class TestMarks:
         assert [(i, n, bool(gone)) for i, n, gone in rows] == [(1, 4, False), (2, 9, False)]
 
     def test_a_timestamp_says_when(self, database: Database) -> None:
-        kind = "timestamptz" if database.kind in ("postgres", "mariadb") else "text"
+        kind = "timestamptz" if database.kind in ("postgres", "mariadb", "duckdb") else "text"
         database.run(f"CREATE TABLE events (id integer PRIMARY KEY, n bigint, at {kind})")
         sink = sink_of(database, on_delete="mark:at")
         sink.commit([batch_of(event("c", 1, 1), event("d", 1, 2), event("c", 2, 3))])

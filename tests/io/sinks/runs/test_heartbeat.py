@@ -81,6 +81,8 @@ def test_what_only_the_process_knows_is_kept_beside(database: Database) -> None:
 
 
 def test_a_database_that_refuses_does_not_stop_the_heartbeat(database: Database) -> None:
+    if database.kind == "duckdb":
+        pytest.skip("DuckDB renames no table that has an index")
     sink = watched(database)
     database.run("ALTER TABLE ingest_workers RENAME TO away")
     sink.begin()
