@@ -176,7 +176,9 @@ def _graph(hour: Hour, folder: Path) -> None:
     with (
         hour.serving(f"sluice exporter --sink {SQLITE} --listen {exporter}", folder),
         hour.serving(
-            f"prometheus --config.file=prometheus.yml --web.listen-address=127.0.0.1:{prometheus}",
+            # Debian's Prometheus keeps what it has in one place, and would draw the line of an earlier play.
+            "prometheus --config.file=prometheus.yml --storage.tsdb.path=data "
+            f"--web.listen-address=127.0.0.1:{prometheus}",
             settings,
         ),
     ):

@@ -58,7 +58,7 @@ objects = sa.Table(
     *names(
         pipeline="the pipeline that read its records; empty for an object that was made of others",
         source="the source of its records; empty for jobs, and for an object that was made of others",
-        partition="the partition of its records, likewise",
+        partition="the partition of its records; empty where the source is",
     ),
     *numbers(
         start_offset="the first offset of its records",

@@ -91,7 +91,11 @@ control = sa.Table(
         sa.Double,
         doc="records a second, of all its processes together; null for no limit",
     ),
-    sa.Column("max_bytes_rate", sa.Double, doc="bytes a second, likewise"),
+    sa.Column(
+        "max_bytes_rate",
+        sa.Double,
+        doc="bytes a second, of all its processes together; null for no limit",
+    ),
     # A position that was noted under an earlier one is not to be trusted.
     *numbers(generation="how often offsets of the pipeline were forgotten by a rewind"),
     *names("actor"),
