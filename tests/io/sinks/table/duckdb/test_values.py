@@ -120,3 +120,31 @@ def test_a_column_may_have_nothing(declared: str) -> None:
 def test_numbers_of_several_kinds_are_one_column() -> None:
     kept = column("decimal(9,1)", [1, Decimal("2.0"), Decimal("2.50"), 0.5, "3"]).to_pylist()
     assert kept == [1, 2, Decimal("2.5"), Decimal("0.5"), 3]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0000-12-31T23:59:59Z",  # Python has no year 0
+        "0001-01-01T00:00:00+01:00",  # is in it
+        "2026-01-01T00Z",  # Arrow reads it
+        "2026-01-01T00:00:00.1234567Z",
+        "2026-02-30T00:00:00Z",
+    ],
+)
+def test_an_instant_that_arrow_or_duckdb_would_take_and_nobody_else_is_refused(text: str) -> None:
+    for values in ([text], ["2026-01-01T00:00:00Z", text]):
+        with pytest.raises((ValueError, OverflowError)):
+            column("timestamp with time zone", values)
+
+
+def test_null_in_json_is_null_of_the_database() -> None:
+    values = [{"a": "x\ny"}, None, [1], "null", Decimal("1.10")]
+    assert column("json", values).to_pylist() == ['{"a":"x\\ny"}', None, "[1]", '"null"', "1.10"]
+    assert column("json", values[2:]).to_pylist() == ["[1]", '"null"', "1.10"]
+
+
+def test_bytes_among_texts_are_read_as_texts() -> None:
+    assert column("varchar", ["a", b"b"]).to_pylist() == ["a", "b"]
+    with pytest.raises(ValueError, match="utf-8"):
+        column("varchar", ["a", b"\xff"])
