@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import sqlalchemy as sa
@@ -110,14 +111,26 @@ class Written:
         return cls([0] * batches, [0] * batches, deleted=[0] * batches)
 
     def insert(self, records: Records, indices: Sequence[int]) -> None:
-        """Count the records at ``indices`` as inserted."""
+        """Count the records at ``indices``, each once, as inserted."""
+        self._count("insert", self.inserted, records, indices)
+
+    def update(self, records: Records, indices: Sequence[int]) -> None:
+        """Count the records at ``indices``, each once, as updated."""
+        self._count("update", self.updated, records, indices)
+
+    def _count(
+        self, operation: Operation, counts: list[int], records: Records, indices: Sequence[int]
+    ) -> None:
         if records.effects:
-            self.effects.update(dict.fromkeys(indices, "insert"))
-        if len(self.inserted) == 1:
-            self.inserted[0] += len(indices)
-            return
-        for index in indices:
-            self.inserted[records.batch_of(index)] += 1
+            self.effects.update(dict.fromkeys(indices, operation))
+        if len(counts) == 1:
+            counts[0] += len(indices)
+        elif len(indices) == len(records.values):  # all of them: no need to look for their batches
+            for batch, (start, end) in enumerate(pairwise([*records.starts, len(indices)])):
+                counts[batch] += end - start
+        else:
+            for index in indices:
+                counts[records.batch_of(index)] += 1
 
     def affect(self, records: Records, effects: Mapping[int, Operation]) -> None:
         """Count ``effects``, by the index of the record, and keep them."""

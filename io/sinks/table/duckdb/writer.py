@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from sinks.database.backends.duckdb.sql_dialect import ARROW
-from sinks.database.tables import Operation
 from sinks.table.duckdb import refusing
 from sinks.table.duckdb.description import (
     Rules,
@@ -205,8 +203,9 @@ class _BlockWriter:
         if which and self.statements.upsert and len(inserted) < len(indices):
             rest = sorted(set(range(len(indices))) - set(inserted))
             changed = self._change(rest, rows.take(rest))
-        self._count("insert", self.written.inserted, indices, inserted)
-        self._count("update", self.written.updated, indices, changed)
+        whole = len(inserted) == len(indices)
+        self.written.insert(self.records, indices if whole else [indices[at] for at in inserted])
+        self.written.update(self.records, [indices[at] for at in changed])
         return len(inserted) + len(changed)
 
     def _change(self, positions: Sequence[int], rows: pa.Table) -> Sequence[int]:
@@ -222,25 +221,6 @@ class _BlockWriter:
     @property
     def _batches(self) -> int:
         return len(self.records.starts)
-
-    def _count(
-        self,
-        operation: Operation,
-        counts: list[int],
-        indices: Sequence[int],
-        positions: Sequence[int],
-    ) -> None:
-        """Count the rows at ``positions`` for their batches."""
-        if self._batches == 1:
-            counts[0] += len(positions)
-        elif len(positions) == len(indices) == len(self.records.values):
-            for batch, (start, end) in enumerate(pairwise([*self.records.starts, len(indices)])):
-                counts[batch] += end - start
-        else:
-            for position in positions:
-                counts[self.records.batch_of(indices[position])] += 1
-        if self.records.effects:
-            self.written.effects.update((indices[at], operation) for at in positions)
 
     def _execute(self, statement: str, which: bool) -> int | pa.Table:
         """How many rows took effect, or the keys of these."""
