@@ -158,6 +158,20 @@ def times(*, nullable: bool = False, **meanings: str) -> Iterator[sa.Column[date
     )
 
 
+def within_message() -> tuple[sa.Column[int], sa.Column[str]]:
+    """Columns that tell a record from others of its offset."""
+    return (
+        sa.Column(
+            "element",
+            sa.BigInteger,
+            doc="which record of its message it is, where a message holds several",
+        ),
+        sa.Column(
+            "expansion", TEXT, doc="which of several it is, where steps made several of one record"
+        ),
+    )
+
+
 def partial_index(name: str, *columns: str, where: str) -> sa.Index:
     """An index of the rows for which ``where`` holds, where the database has such indexes."""
     condition = sa.text(where)

@@ -18,6 +18,7 @@ from sinks.database.columns import (
     numbers,
     partial_index,
     times,
+    within_message,
 )
 
 outbox = sa.Table(
@@ -50,14 +51,7 @@ outbox = sa.Table(
     sa.Column("payload", BYTES, nullable=False, doc="the record, as JSON"),
     *times(created_at="when the change was made"),
     *times(published_at="when it was published; null until then", nullable=True),
-    sa.Column(
-        "element",
-        sa.BigInteger,
-        doc="which record of its message it is, where a message holds several",
-    ),
-    sa.Column(
-        "expansion", TEXT, doc="which of several it is, where steps made several of one record"
-    ),
+    *within_message(),
     sa.Column(
         "deleted",
         sa.Boolean,

@@ -18,6 +18,7 @@ from sinks.database.columns import (
     names,
     numbers,
     times,
+    within_message,
 )
 from transforms.batch.job_states import EXECUTING, JOB_STATES
 
@@ -90,14 +91,7 @@ jobs = sa.Table(
         NAME,
         doc="the pipeline that read the record, whose ledger counts it; null stands for the target's name",
     ),
-    sa.Column(
-        "element",
-        sa.BigInteger,
-        doc="which record of its message it is, where a message holds several",
-    ),
-    sa.Column(
-        "expansion", TEXT, doc="which of several it is, where steps made several of one record"
-    ),
+    *within_message(),
     sa.Column(
         "mapped",
         sa.Boolean,
