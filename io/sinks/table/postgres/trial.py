@@ -5,8 +5,6 @@ tries many, each under a savepoint of its own, and says why it refuses which. Al
 what is left of the rows is then written as if they had come without the refused ones.
 """
 
-
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -118,7 +116,11 @@ def refusals(
         if not session.undoes(error):
             raise
         return None
-    return {number: Refusal(*rest) for number, *rest in msgspec.json.decode(answer)}
+    return {
+        # The last line of the context is the block's own.
+        number: Refusal(*said, context.rpartition("\n")[0])
+        for number, *said, context in msgspec.json.decode(answer)
+    }
 
 
 def block_of(
