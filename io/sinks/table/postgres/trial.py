@@ -116,10 +116,11 @@ def refusals(
         if not session.undoes(error):
             raise
         return None
+    refused: list[tuple[int, str, str, str, str, str]] = msgspec.json.decode(answer)
     return {
         # The last line of the context is the block's own.
-        number: Refusal(*said, context.rpartition("\n")[0])
-        for number, *said, context in msgspec.json.decode(answer)
+        number: Refusal(code, message, detail, hint, context.rpartition("\n")[0])
+        for number, code, message, detail, hint, context in refused
     }
 
 
