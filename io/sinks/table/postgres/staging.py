@@ -293,8 +293,11 @@ class Staging:
         if not suspected:
             return numbers
         self._index(_FEW_STATEMENTS)
+        statement = statements.trial_statement(
+            self.target, self.table, block.lines.names, trial.SPAN, trial.RESULT
+        )
         refusals = trial.refusals(
-            self.session, self.target, self.table, block.lines.names, suspected
+            self.session, statement, suspected, deferrable=self.target.deferrable
         )
         gone = set()
         for number, refusal in (refusals or {}).items():

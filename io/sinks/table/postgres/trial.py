@@ -15,13 +15,13 @@ import psycopg2
 from sinks.database.classify import BY_SQLSTATE
 from sinks.table.postgres.refusal import Refusal
 from sinks.table.postgres.session import Session
-from sinks.table.postgres.staging_table import StagingTable
-from sinks.table.postgres.statements import trial_statement
-from sinks.table.target import Target
 from sinks.text.quoting import literal
 
 AT_ONCE = 1_000
 """Rows of one block: their savepoints take room in the server, and other sessions look at them."""
+
+SPAN = ("sluice_trial.first", "sluice_trial.last")
+RESULT = "sluice_trial.done"
 
 _LARGEST_PIECE = 64  # rows tried under one savepoint, as long as all goes well
 
@@ -81,11 +81,7 @@ _ANSWER = "SELECT current_setting('sluice.refused')"
 
 
 def refusals(
-    session: Session,
-    target: Target,
-    table: StagingTable,
-    names: tuple[str, ...],
-    numbers: Sequence[int],
+    session: Session, statement: str, numbers: Sequence[int], *, deferrable: bool
 ) -> dict[int, Refusal] | None:
     """What the target says of each staged row that it refuses, by the row's number.
 
@@ -94,10 +90,10 @@ def refusals(
 
     Args:
         session: In the transaction that has staged the rows.
-        target: The table that they are for.
-        table: Where they are staged.
-        names: Their columns.
-        numbers: Which of them, ascending; at most ``AT_ONCE``.
+        statement: Inserts the rows between two numbers, the variables ``SPAN``; its result, if it
+            has one, goes into the variable ``RESULT``.
+        numbers: Which rows, ascending; at most ``AT_ONCE``.
+        deferrable: Whether something may wait until the commit: it is checked row by row.
 
     Returns:
         The refusals; None if the rows cannot be tried so.
@@ -105,7 +101,7 @@ def refusals(
     Raises:
         psycopg2.Error: The transaction cannot go on.
     """
-    block = block_of(target, table, names, numbers)
+    block = block_of(statement, numbers, deferrable=deferrable)
     answer = ""
     try:
         with session.savepoint("trial"):
@@ -124,17 +120,12 @@ def refusals(
     }
 
 
-def block_of(
-    target: Target, table: StagingTable, names: tuple[str, ...], numbers: Sequence[int]
-) -> str:
+def block_of(statement: str, numbers: Sequence[int], *, deferrable: bool) -> str:
     """The block of PL/pgSQL that tries the rows with these ``numbers``."""
-    first, last, result = (f"sluice_trial.{name}" for name in ("first", "last", "done"))
-    statement = trial_statement(target, table, names, (first, last), result)
     return _BLOCK.format(
         numbers="'{" + ",".join(f"{number:d}" for number in numbers) + "}'",
         statement=statement,
-        # What waits for the commit is checked row by row as well.
-        check="\n      SET CONSTRAINTS ALL IMMEDIATE;" if target.deferrable else "",
+        check="\n      SET CONSTRAINTS ALL IMMEDIATE;" if deferrable else "",
         largest=_LARGEST_PIECE,
         nobodys=literal(f"^({'|'.join(_NOBODYS)})"),
         own=literal(statement[:40]),

@@ -12,12 +12,11 @@ from sinks.database.engine import transaction
 from sinks.table.postgres import staging_table, trial
 from sinks.table.postgres.refusal import Refusal
 from sinks.table.postgres.session import Session
+from sinks.table.postgres.statements import trial_statement
 from sinks.table.postgres.writer import PostgresWriter
 from sinks.table.target import Target, target_of
 from tests.io.sinks.tested_database import Database
 from transforms.route.table_name import TableName
-
-NAMES = ("id", "v")
 
 
 @pytest.fixture
@@ -43,9 +42,12 @@ def staged(connection: sa.Connection, target: Target, *rows: str) -> Session:
     return session
 
 
-def refusals(session: Session, target: Target, *numbers: int) -> dict[int, Refusal] | None:
+def refusals(
+    session: Session, target: Target, *numbers: int, names: tuple[str, ...] = ("id", "v")
+) -> dict[int, Refusal] | None:
     table = staging_table.table_of(target)
-    return trial.refusals(session, target, table, NAMES, numbers)
+    statement = trial_statement(target, table, names, trial.SPAN, trial.RESULT)
+    return trial.refusals(session, statement, numbers, deferrable=target.deferrable)
 
 
 @pytest.mark.parametrize("mode", ["ignore", "update"])
@@ -93,8 +95,7 @@ def test_names_of_the_block_may_be_columns(connection: sa.Connection, postgres: 
     events = target(connection, postgres)
     good = ", ".join("1" for _ in columns)
     session = staged(connection, events, f"1, {good}", f"2, {good[:-1]}0")
-    table = staging_table.table_of(events)
-    found = trial.refusals(session, events, table, ("id", *columns), [10, 11])
+    found = refusals(session, events, 10, 11, names=("id", *columns))
     assert found is not None
     assert list(found) == [11]
 
