@@ -86,8 +86,8 @@ def test_refused_rows_are_those_of_one_by_one(
     tried: list[int] = []
     refusals = trial.refusals
 
-    def counting(*arguments: Any) -> Any:
-        result = refusals(*arguments)
+    def counting(*arguments: Any, **options: Any) -> Any:
+        result = refusals(*arguments, **options)
         tried.append(len(result or ()))
         return result
 
