@@ -249,6 +249,11 @@ def _line(text: str) -> str:
 _COPY_VALUE = re.compile(r"^COPY .*?, \w+ \d+, (\w+ .*)$", re.MULTILINE)
 
 
+def shows_value(context: str) -> bool:
+    """Whether the context of an error says no more than which value COPY could not read."""
+    return _COPY_VALUE.match(context) is not None
+
+
 def _by_place(error: BaseException, sqlstate: str | None) -> tuple[Kind, str, str]:
     """Kind, category and doubtful category of an error whose code is fatal, by where it was raised.
 
@@ -263,7 +268,7 @@ def _by_place(error: BaseException, sqlstate: str | None) -> tuple[Kind, str, st
         return "record", "constraint", ""
     if raised_by == "exec_stmt_raise":  # RAISE in PL/pgSQL, with a code of the user's choice
         return "record", "trigger", ""
-    if _COPY_VALUE.match(context):  # no function stands between the type's parser and COPY
+    if shows_value(context):  # no function stands between the type's parser and COPY
         return "record", "data", ""
     if sqlstate.startswith(_NO_ROW):
         return "fatal", "", ""

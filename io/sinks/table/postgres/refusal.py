@@ -8,7 +8,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import errors
 
-from sinks.database.classify import classify, line_of
+from sinks.database.classify import classify, line_of, shows_value
 from sinks.table.rows import Poison
 
 _BY_CLASS = {
@@ -49,10 +49,13 @@ class Refusal:
         if error is None:
             return None
         verdict = classify(error)
-        if verdict.kind != "record":
+        category = verdict.category
+        if verdict.kind == "fatal" and shows_value(self.context):
+            category = "data"  # no function stands between the type's parser and COPY
+        elif verdict.kind != "record":
             return None
         message = line_of(self.message, self.detail, self.context)
-        return Poison(index, verdict.category, error, message, self.sqlstate)
+        return Poison(index, category, error, message, self.sqlstate)
 
     def _error(self) -> psycopg2.Error | None:
         """The error; None if the driver's choice of its class cannot be told from here."""

@@ -16,8 +16,8 @@ import psycopg2
 from sinks.database.classify import sqlstate_of
 from sinks.database.tables import Operation
 from sinks.table.evidence import Evidence
-from sinks.table.isolate import Blame, isolate, poison_of
-from sinks.table.postgres import rights, staging_table, statements, trial
+from sinks.table.isolate import Blame, are_dense, isolate, poison_of
+from sinks.table.postgres import rights, staging_table, statements, trial, unreadable
 from sinks.table.postgres.lines import Lines
 from sinks.table.postgres.session import Session
 from sinks.table.postgres.staging_table import StagingTable
@@ -171,10 +171,28 @@ class Staging:
         for lines in blocks:
             block = StagedBlock(lines, self._count)
             numbered = staging_table.numbered(lines, block.start, self.records, self.target, table)
-            block.refused = self.session.copy(table.quoted, numbered, block.poison)
+            block.refused = self._copied(numbered, block.poison)
             staged.append(block)
             self._count = block.end
         return staged
+
+    def _copied(self, lines: Lines, poison: list[Poison]) -> set[int]:
+        """COPY numbered rows into the staging table; the positions of those that are refused."""
+        session, table = self.session, self.table
+        first: list[Poison] = []
+
+        def blame(error: BaseException) -> Blame:
+            return "nobody" if are_dense(first) else session.blame(error)
+
+        try:
+            with session.savepoint("stage"):
+                refused = session.copy(table.quoted, lines, first, blame, closing="stage")
+        except psycopg2.Error as error:
+            if not are_dense(first) or session.blame(error) != "row":
+                raise
+            return unreadable.copy(session, table.quoted, lines, poison, error)
+        poison += first
+        return refused
 
     def insert(self, staged: Sequence[StagedBlock], cuts: Collection[int]) -> None:
         """Insert what was staged.
