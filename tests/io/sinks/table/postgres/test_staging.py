@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sinks.table.postgres.lines import Lines
-from sinks.table.postgres.staging import StagedBlock
+from sinks.table.postgres.staged_block import StagedBlock
 from sinks.text.copy_text import copy_data
 from tests.io.sinks.tested_database import Database, counts, make_batch
 

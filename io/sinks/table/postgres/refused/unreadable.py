@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import psycopg2
 
 from sinks.table.postgres.lines import Lines
-from sinks.table.postgres.refusal import Refusal
+from sinks.table.postgres.refused.refusal import Refusal
 from sinks.table.postgres.session import Session
 from sinks.table.rows import Poison
 from sinks.text.quoting import literal

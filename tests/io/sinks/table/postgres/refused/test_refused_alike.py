@@ -14,8 +14,9 @@ import pytest
 
 from sinks.sql import SqlSink
 from sinks.table import isolate
-from sinks.table.postgres import staging, trial, unreadable
-from tests.io.sinks.table.postgres.refused_rows import CASES, Case
+from sinks.table.postgres import staging
+from sinks.table.postgres.refused import conditions, trial, unreadable
+from tests.io.sinks.table.postgres.refused.refused_rows import CASES, Case
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.errors import SluiceError
 
@@ -99,6 +100,7 @@ def test_refused_rows_are_those_of_one_by_one(
         "CREATE TABLE parents (id integer PRIMARY KEY)", "INSERT INTO parents VALUES (1), (50)"
     )
     trials, texts = Counting(trial.refusals), Counting(unreadable.refusals)
+    asked = Counting(conditions.refusals)
     for number, case in list(enumerate(CASES))[part::2]:
         random = Random(f"{case.name} of {MIXTURES}")
         table = f"t{number}"
@@ -115,11 +117,13 @@ def test_refused_rows_are_those_of_one_by_one(
             with monkeypatch.context() as patch:
                 patch.setattr(trial, "refusals", trials)
                 patch.setattr(unreadable, "refusals", texts)
+                patch.setattr(conditions, "refusals", asked)
                 fast = outcome(postgres, sink, case, records, f"fast {mixture}")
             with monkeypatch.context() as patch:
                 patch.setattr(isolate, "_FEW", 1_000)
                 patch.setattr(staging, "_FEW_ROWS", 1_000)
                 slow = outcome(postgres, sink, case, records, f"slow {mixture}")
             assert (case.name, differences(fast, slow)) == (case.name, [])
-    assert trials.refused > 100
-    assert texts.refused > 50
+    assert trials.refused > 50
+    assert asked.refused > 10
+    assert texts.refused > 20
