@@ -252,12 +252,12 @@ def _sum(own: Measured, workers: Sequence[Measured]) -> Measured:
         at=own.at,
         unnamed=sum(worker.unnamed for worker in workers),
     )
-    for each in every:
-        for name, values in each.counters.items():
+    for measured_there in every:
+        for name, values in measured_there.counters.items():
             _add_up(total.counters.setdefault(name, {}), values, MOST_SERIES_OF.get(name))
-        for gauge, held in each.gauges.items():
+        for gauge, held in measured_there.gauges.items():
             _add_up(total.gauges.setdefault(gauge, {}), held)
-        for histogram, series in each.histograms.items():
+        for histogram, series in measured_there.histograms.items():
             summed = total.histograms.setdefault(histogram, {})
             for labels, buckets in series.items():
                 key = _bounded(summed, labels)

@@ -28,15 +28,15 @@ def check(database: Database, workers: int) -> None:
     with transaction(database, "count connections", write=False) as connection:
         dialect = dialect_of(connection)
         server = dialect.server(connection)
-        each = dialect.in_flight + BESIDE_COMMITS
+        of_worker = dialect.in_flight + BESIDE_COMMITS
     if server.connections is None or server.most_connections is None:
         return
     free = server.most_connections - server.connections
     line = (
-        f"--workers {workers}: the workers open up to {workers * each:,} connections, and of "
+        f"--workers {workers}: the workers open up to {workers * of_worker:,} connections, and of "
         f"{server.most_connections:,} (max_connections) {max(0, free):,} are free"
     )
     if free < workers:
-        raise ConfigError(f"{line}; give at most --workers {max(1, free // each)}")
-    if free < workers * each:
+        raise ConfigError(f"{line}; give at most --workers {max(1, free // of_worker)}")
+    if free < workers * of_worker:
         _log.warning("%s", line)

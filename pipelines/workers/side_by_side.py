@@ -80,6 +80,8 @@ def _with_splits(workers: Sequence[Worker], enumerator: SplitEnumerator) -> Sequ
         )
     for idle in workers[number:]:
         idle.line.close()
+    for idle in workers[number:]:
+        idle.ended(_END_SECONDS)
     return workers[:number]
 
 

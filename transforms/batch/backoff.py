@@ -196,7 +196,8 @@ def services_away() -> dict[str, float]:
     """The services that are away from this process or a worker, each with the seconds since when."""
     away: dict[str, float] = {}
     own = [(outage.service, outage.seconds) for outage in list(_under_way)]
-    for services in (own, *(each.items() for each in list(_of_workers.get(None).values()))):
+    reported = list(_of_workers.get(None).values())
+    for services in (own, *(of_worker.items() for of_worker in reported)):
         for service, seconds in services:
             away[service] = max(seconds, away.get(service, 0.0))
     return away
