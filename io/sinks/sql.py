@@ -154,8 +154,7 @@ class SqlSink:
 
     def column_forms(self) -> ColumnForms | None:
         """How records that come here as they are are read; None where each is looked at by itself."""
-        looks = self.outbox or self.tables or self.objects
-        return None if looks else targets.column_forms(self.config)
+        return targets.column_forms(self.config, self.outbox or self.tables or self.objects)
 
     def check_read(self, ledger: Ledger) -> None:
         """Refuse a read whose ledger is not the one that this sink writes.

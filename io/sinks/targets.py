@@ -171,9 +171,14 @@ def remembered(config: SqlConfig) -> Target | None:
     return _MEMORIES.get(config).target
 
 
-def column_forms(config: SqlConfig) -> ColumnForms | None:
-    """How records for the target are read; None if it is not known, or each is looked at by itself."""
-    target = remembered(config)
+def column_forms(config: SqlConfig, looks: object = None) -> ColumnForms | None:
+    """How records for the target are read; None if each is looked at by itself, or it is not known.
+
+    Args:
+        config: Of the target.
+        looks: What looks at single records; false if nothing does.
+    """
+    target = None if looks else remembered(config)
     if target is None:
         return None
     return target.column_forms(dialect_for(config.database).written_json)

@@ -122,8 +122,7 @@ def rows_of(
         records: Parsed records.
         origin: Cells of the origin, one for each record; empty where fields are the key.
     """
-    columns = None if target.whole_payload else _columns(target, records)
-    texts = records.texts if isinstance(records, Columnar) and columns else frozenset[str]()
+    columns, texts = _columns(target, records)
     shapes = set(map(tuple, records)) if columns is None else {tuple(columns)}
     plans = {shape: _plan(target, shape) for shape in shapes}
     troubled = any(plan.missing_key or plan.generated or plan.unknown for plan in plans.values())
@@ -139,14 +138,16 @@ def rows_of(
 
 def _columns(
     target: Target, records: Sequence[Mapping[str, Any]]
-) -> Mapping[str, Sequence[Any]] | None:
-    """The records' cells by field, as the columns take them, if all records have the same fields."""
-    if isinstance(records, Columnar):
+) -> tuple[Mapping[str, Sequence[Any]] | None, frozenset[str]]:
+    """The records' cells by field, if all have the same fields, and which of them are texts of JSON."""
+    if target.whole_payload:
+        return None, frozenset()
+    if isinstance(records, Columnar) and records:
         types = {column.name: column.type for column in target.columns}
         # A table may have been altered since the records were read.
-        if records and all(types.get(name) == kind for name, kind in records.written.items()):
-            return records.columns
-    return uniform(records)
+        if all(types.get(name) == kind for name, kind in records.written.items()):
+            return records.columns, records.texts
+    return uniform(records), frozenset()
 
 
 def blocks_of(target: Target, rows: Rows) -> list[Block]:
