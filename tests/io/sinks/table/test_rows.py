@@ -53,7 +53,8 @@ class TestColumnar:
         assert block.texts == {"a"}
         (one,) = blocks_of(TARGET, picked(rows, [1]))
         assert one.cells == [[2], ["read"]]
-        assert (list(one.indices), one.texts) == ([1], {"a"})
+        assert list(one.indices) == [1]
+        assert one.texts == {"a"}
 
     def test_cells_for_a_column_of_another_type_are_not_taken(self) -> None:
         rows, _ = rows_of(TARGET, in_columns({"a": "jsonb"}, frozenset({"a"})), {})
