@@ -42,7 +42,7 @@ from sinks.table.config import SqlConfig
 from sources.jobs.source import JobsSource
 from transforms import notes
 from transforms.errors import SluiceError
-from transforms.parse.parse import Parse
+from transforms.parse.parse import Parse, ParseConfig
 from transforms.parse.validate import Validate
 from transforms.read import standing
 from transforms.read.job_queue import Waiting
@@ -208,7 +208,15 @@ def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
     fixed = tuple(once_reachable(source.fixed, budget) for source in sources)
     if config.dead_letters is not None:
         once_reachable(config.dead_letters.check, budget)
-    return replace(config, sources=fixed)
+    return replace(config, sources=fixed, parse=_by_columns(config, sink))
+
+
+def _by_columns(config: IngestConfig, sink: SqlSink) -> ParseConfig:
+    """How records are parsed, now that the table is there: by columns if no step looks at one."""
+    looks = (config.mapping, config.schema, config.routes, config.steps, config.parse.epochs)
+    if any(looks) or config.unwrap.is_needed:
+        return config.parse
+    return replace(config.parse, columns=sink.column_forms())
 
 
 def _with_stored_types(sink: SqlSink, config: IngestConfig) -> SqlSink:

@@ -18,9 +18,8 @@ pytestmark = pytest.mark.slow
 
 
 def test_its_command_uses_every_core(tmp_path: Path) -> None:
-    (command,) = re.findall(
-        r"^```bash\n(.*?)^```", (ROOT / "docs/workers.md").read_text(), re.M | re.S
-    )
+    page = (ROOT / "docs" / "workers.md").read_text()
+    (command,) = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     write(tmp_path / "events", events(2_000), 4)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
@@ -32,5 +31,5 @@ def test_its_command_uses_every_core(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^2,000 +read", done.stdout, re.M)
+    assert re.search(r"^2,000 +read", done.stdout, re.MULTILINE)
     assert count_rows(f"sqlite:///{tmp_path}/events.db") == 2_000
