@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from functools import partial
 
 import pytest
 
@@ -79,7 +80,7 @@ class TestSplitsWithoutAnEnd:
     def test_each_worker_has_its_share_for_good(self, workers: int, shares: list[int]) -> None:
         enumerator = SplitEnumerator(SOURCES, NoLedger(), streaming=True)
         assert enumerator.share_out(workers) == min(workers, 5)
-        got = [list(iter(lambda n=n: enumerator.next_for(n), None)) for n in range(workers)]
+        got = [list(iter(partial(enumerator.next_for, n), None)) for n in range(workers)]
         assert [len(share) for share in got] == shares
         assert sorted(split.name for share in got for split in share) == sorted(
             split.name for split in ALL
