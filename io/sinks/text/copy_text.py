@@ -71,6 +71,15 @@ def escape(texts: Sequence[str]) -> Sequence[str]:
     return escaped.split(_NUL)
 
 
+def encode_json_texts(texts: Sequence[Any]) -> Sequence[str]:
+    """Texts of JSON, each on one line, for COPY; None is NULL."""
+    if None in texts:
+        filled = encode_json_texts([text or "" for text in texts])
+        return [NULL if text is None else t for text, t in zip(texts, filled, strict=True)]
+    joined = "\n".join(texts)
+    return joined.replace("\\", "\\\\").split("\n") if "\\" in joined else texts
+
+
 def copy_data(lines: Sequence[str]) -> bytes:
     """Lines as the data that COPY reads.
 
