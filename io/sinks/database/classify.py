@@ -236,7 +236,7 @@ def _one_line(error: BaseException) -> str:
 
 def line_of(primary: str, detail: str | None, context: str | None = None) -> str:
     """One bounded line, without secrets, of what PostgreSQL says: its message, detail and context."""
-    value = _COPY_VALUE.search(context or "")
+    value = _COPY_VALUE.search(context) if context else None
     return _line(primary + (f": {detail}" if detail else "") + (f" ({value[1]})" if value else ""))
 
 

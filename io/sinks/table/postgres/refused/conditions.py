@@ -97,22 +97,22 @@ def refusals(
             kinds.setdefault(kind, []).append(_Broken(int(number), kind, shown))
     frequent = sorted(kinds.values(), key=len, reverse=True)[:_MOST_KINDS]
     samples = {row.number for alike in frequent for row in _samples(alike)}
-    known = tried(sorted(samples))
+    answers = tried(sorted(samples))
     judged: dict[int, Refusal] = {}
     for alike in frequent:
-        judged.update(_worded(alike, known))
-    judged.update(known)
+        judged.update(_worded(alike, answers))
+    judged.update(answers)
     return judged
 
 
-def _worded(alike: Sequence[_Broken], known: Mapping[int, Refusal]) -> dict[int, Refusal]:
+def _worded(alike: Sequence[_Broken], answers: Mapping[int, Refusal]) -> dict[int, Refusal]:
     """What is said of rows that break the same conditions, by what is said of two of them."""
     first, other = _samples(alike)
-    said = known.get(first.number)
+    said = answers.get(first.number)
     if said is None or len(alike) < 3:
         return {}
     around = _around(said, first)
-    if around is None or known.get(other.number) != _like(said, around, other):
+    if around is None or answers.get(other.number) != _like(said, around, other):
         return {}
     return {row.number: _like(said, around, row) for row in alike}
 
@@ -131,8 +131,8 @@ def _around(said: Refusal, row: _Broken) -> tuple[str, str] | None:
         mark = f"=({row.shown})"
     else:
         return None
-    before, found, after = said.detail.partition(mark)
-    if not found or mark in after:
+    before, sign, after = said.detail.partition(mark)
+    if not sign or mark in after:
         return None
     # The mark's own bracket and sign stay outside.
     return before + mark[: -len(row.shown) - 1], ")" + after
@@ -169,14 +169,14 @@ def broken_statement(
     if keys:
         # A key that is there, or comes again, may make of an INSERT something else.
         same = " AND ".join(f"t.{quote(name)} = x.{quote(name)}" for name in target.key)
-        each = "".join(
+        values = "".join(
             f" WHEN {1 << place} THEN CASE WHEN EXISTS (SELECT FROM {quoted(target.table)} t "
             f"WHERE {same}) OR x.sluice_repeated > 1 THEN NULL ELSE "
             f"concat_ws(', ', {', '.join(f'x.{quote(name)}' for name in key.columns)}) END"
             for place, key in enumerate(keys)
         )
         shown = (
-            f"CASE WHEN x.sluice_broken > 0 THEN {shown} ELSE CASE x.sluice_missing{each} END END"
+            f"CASE WHEN x.sluice_broken > 0 THEN {shown} ELSE CASE x.sluice_missing{values} END END"
         )
     key_columns = ", ".join(f"{staged}.{quote(name)}" for name in target.key)
     repeated = f"count(*) OVER (PARTITION BY {key_columns})" if keys else "0"
@@ -198,18 +198,19 @@ def _keys(target: Target, names: Sequence[str]) -> list[ForeignKey]:
 
 def _is_missing(key: ForeignKey, staged: str) -> str:
     """Whether a row's foreign key refers to no row."""
-    given_all = " AND ".join(f"{staged}.{quote(name)} IS NOT NULL" for name in key.columns)
+    present = " AND ".join(f"{staged}.{quote(name)} IS NOT NULL" for name in key.columns)
     same = " AND ".join(
         f"sluice_parent.{quote(other)} = {staged}.{quote(name)}"
         for name, other in zip(key.columns, key.others, strict=True)
     )
-    return f"{given_all} AND NOT EXISTS (SELECT FROM {key.parent} AS sluice_parent WHERE {same})"
+    return f"{present} AND NOT EXISTS (SELECT FROM {key.parent} AS sluice_parent WHERE {same})"
 
 
 def _bits(conditions: Sequence[str]) -> str:
     """A number with a bit for each condition that is met."""
     parts = [
-        f"CASE WHEN {each} THEN {1 << n}::bigint ELSE 0 END" for n, each in enumerate(conditions)
+        f"CASE WHEN {condition} THEN {1 << n}::bigint ELSE 0 END"
+        for n, condition in enumerate(conditions)
     ]
     return " + ".join(parts) or "0"
 
