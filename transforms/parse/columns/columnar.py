@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, chain
 from operator import itemgetter
 from typing import Any, Literal, overload
@@ -41,6 +41,19 @@ class ColumnForms:
     def types(self) -> dict[str, str]:
         """By field that is not read as its values, the type of its column."""
         return {name: kind for name, kind, _ in self.forms}
+
+
+@dataclass(slots=True)
+class Reading:
+    """What has been read.
+
+    Attributes:
+        columns: The cells of each field, of the records that fit.
+        misfits: The indices of those that do not, ascending.
+    """
+
+    columns: dict[str, list[Any]]
+    misfits: list[int] = field(default_factory=list)
 
 
 class Cells(Sequence[Any], ABC):
