@@ -160,6 +160,12 @@ bench-peers: setup ## The same with all peers, files and Kafka: make bench-peers
 kills: setup ## Kill the process ten times at random and check the outcome (docs/performance.md)
 	$(BIN)/python -m benchmarks.files.kills
 
+kills-workers: setup ## The same with four worker processes, of which every other kill hits one (docs/workers.md)
+	$(BIN)/python -m benchmarks.files.kills --workers 4
+
+bench-workers: setup ## Load a million records with 1, 2 and 4 worker processes, in turns (docs/workers.md)
+	$(BIN)/python -m benchmarks.files.workers
+
 kills-mariadb: setup ## The same in MariaDB (docs/targets.md)
 	$(BIN)/python -m benchmarks.mariadb.kills
 
