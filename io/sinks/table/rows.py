@@ -15,6 +15,7 @@ from transforms.batch.record import Failure, Record
 from transforms.error_texts import message_of
 from transforms.errors import Reject
 from transforms.parse.columns.columnar import Columnar, uniform
+from transforms.parse.columns.columnar import picked as picked_cells
 
 Shape = tuple[str, ...]
 _SHAPES_KEPT = 1_000
@@ -207,7 +208,7 @@ def picked(rows: Rows, positions: Sequence[int]) -> Rows:
     else:
         values = [values[p] for p in positions]
     if columns is not None:
-        columns = {name: [cells[p] for p in positions] for name, cells in columns.items()}
+        columns = {name: picked_cells(cells, positions) for name, cells in columns.items()}
     indices = [rows.indices[p] for p in positions]
     return Rows(values, indices, rows.origin, columns, rows.texts)
 
