@@ -10,7 +10,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from sinks.jobs import outcomes as job_outcomes
-from sinks.jobs import store as jobs
+from sinks.jobs.first.insert import insert_failures
 from transforms.batch.expansion import Branch
 from transforms.batch.record import Attempt, Claim, Failure, Origin
 from transforms.batch.retry_policy import Next, RetryPolicy
@@ -120,7 +120,7 @@ def store(
             first.setdefault(reader, []).append((fate.failure, fate.next, fate.max_attempts))
     again = [(f.attempt, f.failure, f.next) for f in fates if f.attempt is not None]
     for reader, failures in first.items():
-        jobs.insert_failures(connection, reader, home, failures, run, pipeline)
+        insert_failures(connection, reader, home, failures, run, pipeline)
     job_outcomes.fail(connection, again, run, home)
     job_outcomes.remark(connection, _remarks(fates))
 

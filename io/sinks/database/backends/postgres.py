@@ -9,10 +9,11 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
 import sqlalchemy as sa
+from psycopg2.errors import UniqueViolation
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 
@@ -25,7 +26,7 @@ from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
 from sinks.database.dialect import Row, Writing
 from sinks.text import encoding as text_encoding
-from sinks.text.copy_text import copy_data, encoder_of, escape
+from sinks.text.copy_text import as_text, copy_data, encoder_of, escape
 from sinks.text.quoting import quote
 from transforms.parse.json_text import encode_json
 
@@ -42,6 +43,10 @@ _AWAITED = sa.text(
     "WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
 )
 
+_NUMBERS = sa.text(
+    "SELECT array_agg(nextval(drawn_from)) FROM (SELECT CAST(pg_get_serial_sequence(:table, :column) "
+    "AS regclass) AS drawn_from OFFSET 0) AS of_table, generate_series(1, :count)"
+)
 _INDEXES = sa.text(
     "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
     "WHERE indrelid = to_regclass(:of)"
@@ -162,6 +167,29 @@ class Postgres(Generic):
             return
         data = _lines(connection.dialect, table, columns, constants)
         _copy(connection.connection.cursor(), table.name, [*columns, *constants], data)
+
+    def insert_new(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        columns: Mapping[str, Sequence[Any]],
+        constants: Row,
+        number: str,
+    ) -> Sequence[int] | None:
+        """By one COPY: it takes half of what it takes to look for each row, and to insert it."""
+        count = len(next(iter(columns.values())))
+        if not self.copies or count < 2:
+            return None
+        of = {"table": quote(table.name), "column": number, "count": count}
+        numbers: list[int | None] = connection.execute(_NUMBERS, of).scalar_one()
+        if numbers[0] is None:
+            return None
+        try:
+            with connection.begin_nested():
+                self.insert(connection, table, {number: numbers, **columns}, constants)
+        except UniqueViolation:
+            return None
+        return cast("list[int]", numbers)
 
     def insert_absent(
         self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], key: str
@@ -358,6 +386,11 @@ def _cells(dialect: sa.Dialect, column: sa.Column[Any], values: Sequence[Any]) -
         if set(map(type, values)) == {bytes}:
             return ["\\\\x" + value.hex() for value in values]
         return encoder_of("bytea")(values)
+    if isinstance(column.type, sa.Uuid):
+        distinct = {id(value): value for value in values}  # few, of the groups of failed records
+        if all(type(value) is UUID for value in distinct.values()):
+            texts = {key: as_text(value) for key, value in distinct.items()}
+            return [texts[id(value)] for value in values]
     holds_all = text_encoding.holds_all(dialect)
     if isinstance(column.type, sa.JSON):
         if holds_all:

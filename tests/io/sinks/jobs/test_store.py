@@ -17,7 +17,8 @@ import pytest
 
 from sinks.jobs import stats as job_stats
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.store import check_room, count_jobs, get_job, list_jobs, origin_of
+from sinks.jobs.first.origin import origin_of
+from sinks.jobs.store import check_room, count_jobs, get_job, list_jobs
 from tests.io.sinks.jobs.stored_jobs import LEASE, TRIED_AT, prepared, store
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.expansion import Branch, text_of
