@@ -9,7 +9,7 @@ from typing import Any
 from transforms.batch.record import Format
 from transforms.parse import typed_rows
 from transforms.parse.csv.rows import parse_row, parse_rows
-from transforms.parse.json import parse_object, parse_objects
+from transforms.parse.json import object_or_refused, parse_object, parse_objects
 from transforms.parse.raw import check_size, text_of
 from transforms.parse.text import parse_text
 
@@ -20,7 +20,7 @@ MAX_DEPTH = 100
 """How deep a record is nested at most, unless the pipeline says otherwise."""
 
 One = Callable[[bytes], Any]
-"""Reads one record, or raises ``Reject``."""
+"""Reads one record, or raises ``Reject``, or returns ``Refused``."""
 
 Many = Callable[[Sequence[bytes]], Sequence[Any] | None]
 """Reads several good records; None if one of them would be rejected."""
@@ -52,7 +52,10 @@ def readers(
 
         return parse_encoded, (lambda raws: None)
     if format.name == "json":
-        return parse_one, partial(parse_objects, max_bytes=max_bytes, max_depth=max_depth)
+        return (
+            partial(object_or_refused, max_bytes=max_bytes, max_depth=max_depth, quotes=quotes),
+            partial(parse_objects, max_bytes=max_bytes, max_depth=max_depth),
+        )
     if format.name in typed_rows.TYPED:
         # Earlier versions kept a row as a plain JSON object.
         return (

@@ -9,6 +9,7 @@ from transforms.batch.divide import divided
 from transforms.batch.record import Failure, Origin, Record, RecordBatch
 from transforms.batch.several import Several, with_several
 from transforms.errors import Reject, RetryLater, Snooze, StepEnded
+from transforms.refused import EXCEPTION, Refused
 from transforms.steps.unavailable import verdict
 
 CHUNK = 500
@@ -96,7 +97,7 @@ def apply_to_values(
     Args:
         batch: Where the items come from.
         items: The argument of ``fn`` for each record: its raw bytes, its value, or the record.
-        fn: Returns the new value or ``Several``, or raises: ``Drop``, ``Reject``, ``RetryLater``,
+        fn: Returns the new value, ``Several`` or ``Refused``, or raises: ``Drop``, ``Reject``, ``RetryLater``,
             others. With ``GivenBack``, the result is the part of the batch before that record.
         stage: Names the step in failures.
         whole: Does the same for a whole chunk, and returns None if any of its items needs
@@ -122,6 +123,11 @@ def apply_to_values(
                 value = fn(item)
                 if type(value) is Several:
                     expands = True
+                elif type(value) is Refused:
+                    gone.add(index)
+                    failure = _failure_of_refused(batch, index, value, stage)
+                    failures.append(batch.of_target(failure, index))
+                    value = None
             except (MemoryError, SystemExit) as error:
                 raise _ended(batch.record(index).origin, error, stage) from error
             except Drop:
@@ -170,6 +176,23 @@ def _ended(origin: Origin, error: MemoryError | SystemExit, stage: str) -> StepE
         f"step {stage!r} {what} at offset {origin.offset} of {origin.source} (partition "
         f"{origin.partition}); nothing of this record's batch is settled, and the next run reads "
         "it again. A step that cannot use a record raises Reject"
+    )
+
+
+def _failure_of_refused(batch: RecordBatch, index: int, refused: Refused, stage: str) -> Failure:
+    """What ``failure_of`` returns for the ``Reject`` that was not raised."""
+    elements, expansions, headers = batch.elements, batch.expansions, batch.headers
+    origin = Origin(
+        *(batch.span.source, batch.span.partition, batch.offsets[index]),
+        None if elements is None else elements[index],
+        () if expansions is None else expansions[index],
+    )
+    return Failure(
+        *(origin, batch.raws[index], batch.format, stage, refused.category, EXCEPTION),
+        *(refused.message, refused.stack, None, False),
+        None if batch.times is None else batch.times[index],
+        None if batch.keys is None else batch.keys[index],
+        () if headers is None else headers[index],
     )
 
 
