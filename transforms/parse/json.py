@@ -300,9 +300,12 @@ def _why_truncated(raw: bytes, quotes: bool) -> str:
 
 def _opened(raw: bytes) -> int | None:
     """Where the innermost string, object or array begins in which ``raw`` ends; it has no escapes."""
+    if raw.count(b'"') % 2:
+        return raw.rfind(b'"')
+    last = max(raw.rfind(b"{"), raw.rfind(b"["))
+    if not (raw.count(b"}") or raw.count(b"]") or last < 0 or raw.count(b'"', 0, last) % 2):
+        return last  # nothing is closed
     parts = raw.split(b'"')
-    if len(parts) % 2 == 0:
-        return len(raw) - len(parts[-1]) - 1
     closed, end = 0, len(raw)
     for number in range(len(parts) - 1, -1, -2):  # what stands between strings, from the end
         part = parts[number]

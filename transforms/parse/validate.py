@@ -315,9 +315,9 @@ def _reason(error: Any, instance: Any) -> str:
     for step in error.instance_path:
         instance = instance[step]
         pointer += "/" + str(step).replace("~", "~0").replace("/", "~1")
-    written = _written(instance)
     message = _one_line(error.message).replace(_FALSE, "nothing is allowed here, but there is ")
-    message = message.replace(MASK, _cut(written, MAX_INSTANCE))
+    if MASK in message:
+        message = message.replace(MASK, _cut(_written(instance), MAX_INSTANCE))
     return (f"{_cut(pointer, MAX_INSTANCE)}: " if pointer else "") + _cut(message, MAX_REASON)
 
 

@@ -9,6 +9,7 @@ from transforms.batch.divide import divided
 from transforms.batch.record import Failure, Origin, Record, RecordBatch
 from transforms.batch.several import Several, with_several
 from transforms.errors import Reject, RetryLater, Snooze, StepEnded
+from transforms.frozen import maker_of
 from transforms.refused import EXCEPTION, Refused
 from transforms.steps.unavailable import verdict
 
@@ -125,8 +126,7 @@ def apply_to_values(
                     expands = True
                 elif type(value) is Refused:
                     gone.add(index)
-                    failure = _failure_of_refused(batch, index, value, stage)
-                    failures.append(batch.of_target(failure, index))
+                    failures.append(_failure_of_refused(batch, index, value, stage))
                     value = None
             except (MemoryError, SystemExit) as error:
                 raise _ended(batch.record(index).origin, error, stage) from error
@@ -180,20 +180,24 @@ def _ended(origin: Origin, error: MemoryError | SystemExit, stage: str) -> StepE
 
 
 def _failure_of_refused(batch: RecordBatch, index: int, refused: Refused, stage: str) -> Failure:
-    """What ``failure_of`` returns for the ``Reject`` that was not raised."""
+    """What ``failure_of`` and ``of_target`` return for the ``Reject`` that was not raised."""
     elements, expansions, headers = batch.elements, batch.expansions, batch.headers
-    origin = Origin(
+    origin = _origin(
         *(batch.span.source, batch.span.partition, batch.offsets[index]),
         None if elements is None else elements[index],
         () if expansions is None else expansions[index],
     )
-    return Failure(
+    return _failure(
         *(origin, batch.raws[index], batch.format, stage, refused.category, EXCEPTION),
         *(refused.message, refused.stack, None, False),
         None if batch.times is None else batch.times[index],
         None if batch.keys is None else batch.keys[index],
         () if headers is None else headers[index],
+        *(None, None, None if batch.targets is None else batch.targets[index]),
     )
+
+
+_origin, _failure = maker_of(Origin), maker_of(Failure)
 
 
 def failure_of(record: Record, error: Exception, stage: str, *, quotes: bool = True) -> Failure:
