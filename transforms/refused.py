@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from transforms.error_texts import bounded
 from transforms.errors import MESSAGE_LIMIT, STACK_LIMIT
-from transforms.secrets import redact
+from transforms.secrets import is_plain, redact
 
 EXCEPTION = "Reject"
 """The class of the exception that is not raised."""
@@ -37,5 +37,7 @@ def refused(category: str, message: str, place: str) -> Refused:
 
 def refused_after(category: str, message: str, before: str) -> Refused:
     """What a ``Reject`` with a cause says; ``before`` is its stack up to its message."""
-    stack = redact(f"{before}{message}\n")[-STACK_LIMIT:]
-    return Refused(category, bounded(message, MESSAGE_LIMIT), stack)
+    stack = f"{before}{message}\n"
+    if not is_plain(stack):
+        stack, message = redact(stack), bounded(message, MESSAGE_LIMIT)
+    return Refused(category, message[:MESSAGE_LIMIT], stack[-STACK_LIMIT:])

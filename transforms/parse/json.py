@@ -123,10 +123,9 @@ def _why_malformed(raw: bytes, said: str) -> str | None:
     if "out of range" in said:
         return None
     try:
-        text = raw.decode()
+        return _said_of(raw, raw.decode(), said, quotes=True)
     except UnicodeDecodeError:
         return None
-    return _said_of(raw, text, said, quotes=True)
 
 
 @lru_cache(maxsize=1)

@@ -53,8 +53,8 @@ def cells_of(dialect: sa.Dialect, column: sa.Column[Any], values: Sequence[Any])
     if isinstance(column.type, sa.Uuid):
         distinct = {id(value): value for value in values}  # few, of the groups of failed records
         if all(type(value) is UUID for value in distinct.values()):
-            texts = {key: as_text(value) for key, value in distinct.items()}
-            return [texts[id(value)] for value in values]
+            written = {key: as_text(value) for key, value in distinct.items()}
+            return [written[id(value)] for value in values]
     holds_all = text_encoding.holds_all(dialect)
     if isinstance(column.type, sa.JSON):
         if holds_all:
