@@ -20,7 +20,7 @@ MAX_DEPTH = 100
 """How deep a record is nested at most, unless the pipeline says otherwise."""
 
 One = Callable[[bytes], Any]
-"""Reads one record, or raises ``Reject``, or returns ``Refused``."""
+"""Reads one record, or raises ``Reject``."""
 
 Many = Callable[[Sequence[bytes]], Sequence[Any] | None]
 """Reads several good records; None if one of them would be rejected."""
@@ -32,6 +32,7 @@ def readers(
     max_depth: int,
     *,
     quotes: bool = True,
+    raises: bool = True,
 ) -> tuple[One, Many]:
     """What reads one record, and what reads a chunk of good ones.
 
@@ -40,6 +41,8 @@ def readers(
         max_bytes: A longer record is rejected.
         max_depth: A JSON record that is nested deeper is rejected.
         quotes: Whether a message may quote what was read.
+        raises: Whether what reads one record always raises ``Reject``; otherwise it may return
+            ``Refused``.
 
     Raises:
         ValueError: The format is unknown (a defect of the reader).
@@ -52,10 +55,9 @@ def readers(
 
         return parse_encoded, (lambda raws: None)
     if format.name == "json":
-        return (
-            partial(object_or_refused, max_bytes=max_bytes, max_depth=max_depth, quotes=quotes),
-            partial(parse_objects, max_bytes=max_bytes, max_depth=max_depth),
-        )
+        bounds: dict[str, Any] = {"max_bytes": max_bytes, "max_depth": max_depth}
+        refuse_one = partial(object_or_refused, **bounds, quotes=quotes)
+        return (parse_one if raises else refuse_one), partial(parse_objects, **bounds)
     if format.name in typed_rows.TYPED:
         # Earlier versions kept a row as a plain JSON object.
         return (

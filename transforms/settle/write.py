@@ -24,8 +24,7 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
-import transforms.batch.coders
-import transforms.settle.settled_coder  # noqa: F401  both register what outputs are coded by
+import transforms.batch.coders  # noqa: F401  registers the coder of Failure
 from transforms import instruments, metrics
 from transforms.batch.record import Failure, RecordBatch
 from transforms.settle import finishing, first_dead_letters, lineage, target_counts, unsettled
