@@ -1,4 +1,4 @@
-"""Failed records as rows of ``ingest_jobs``: stored, queued, listed and counted."""
+"""Failed records as rows of ``ingest_jobs``: queued, listed and counted."""
 
 from __future__ import annotations
 
