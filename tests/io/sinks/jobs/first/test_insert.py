@@ -10,7 +10,7 @@ import pytest
 from sinks.database.engine import transaction
 from sinks.jobs.first import insert
 from sinks.jobs.first.columns import Entry
-from tests.io.sinks.jobs.queued_jobs import PIPELINE, retryable
+from tests.io.sinks.jobs.queued_jobs import PIPELINE, TABLE, retryable
 from tests.io.sinks.tested_database import Database
 from transforms.batch.retry_policy import Next
 
@@ -25,6 +25,11 @@ QUEUED = 'SELECT "offset" FROM ingest_queue JOIN ingest_jobs ON ingest_jobs.id =
 
 def entry(offset: int, message: str = "no") -> Entry:
     return retryable(offset, message=message), AGAIN if offset % 3 == 0 else DEAD, 3
+
+
+def prepare(database: Database) -> None:
+    database.run(TABLE)
+    database.sink(key=["id"]).prepare()
 
 
 def store(database: Database, entries: Sequence[Entry]) -> None:
@@ -46,6 +51,7 @@ def check(database: Database, rows: list[tuple[int, str]]) -> None:
 
 
 def test_what_is_there_stays_as_it_is(database: Database) -> None:
+    prepare(database)
     store(database, [entry(n) for n in range(2, 5)])
     store(database, [entry(n, "again") for n in range(7)])
     check(database, [(n, "no" if 2 <= n < 5 else "again") for n in range(7)])
@@ -57,6 +63,7 @@ def test_they_may_come_in_parts(
 ) -> None:
     monkeypatch.setattr(insert, "AT_ONCE", at_once)
     monkeypatch.setattr(insert, "CHUNK", chunk)
+    prepare(postgres)
     store(postgres, [entry(5)])
     store(postgres, [entry(n, "new") for n in range(12)])
     check(postgres, [(n, "no" if n == 5 else "new") for n in range(12)])
