@@ -71,7 +71,7 @@ test-newest-beam: ## Try the newest Beam, whatever pyproject.toml says, in a fre
 	$(NEWEST)/bin/python -m pytest tests/runners tests/pipelines/test_ingest.py
 
 oracle: setup ## Compare 2,000 made-up tables and streams a database with one record at a time
-	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/table/test_one_by_one.py tests/io/sinks/table/postgres/test_refused_alike.py
+	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/table/test_one_by_one.py tests/io/sinks/table/postgres/refused/test_refused_alike.py
 	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 -k one_at_a_time tests/io/sinks/table/duckdb/test_writer.py
 
 recipes-flink: setup ## Run every recipe on a Flink cluster, three by file and three by command

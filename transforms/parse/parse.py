@@ -14,7 +14,8 @@ from transforms.errors import ConfigError
 from transforms.parse import typed_rows
 from transforms.parse.by_format import MAX_BYTES, MAX_DEPTH, One, readers
 from transforms.parse.columns.columnar import ColumnForms
-from transforms.parse.columns.json_columns import columnar, reader_of
+from transforms.parse.columns.csv_columns import CsvReader, csv_reader_of
+from transforms.parse.columns.json_columns import Reader, reader_of
 from transforms.parse.epochs import EpochColumn, with_instants
 from transforms.parse.quotes import without_quotes
 from transforms.parse.raw import with_head_only
@@ -137,9 +138,12 @@ def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
 
 def _by_columns(batch: RecordBatch, one: One, config: ParseConfig) -> RecordBatch | None:
     """``batch`` with its values column by column; None where each record is to be read by ``one``."""
-    if config.columns is None or batch.format != JSON or batch.claim is not None:
+    if config.columns is None or batch.claim is not None or not batch.raws:
         return None
-    reader = reader_of(batch.raws, config.columns)
+    if batch.format.name == "csv":
+        reader: Reader | CsvReader | None = csv_reader_of(batch.format)
+    else:
+        reader = reader_of(batch.raws, config.columns) if batch.format == JSON else None
     if reader is None:
         return None
     count = len(batch.raws)
@@ -158,7 +162,7 @@ def _by_columns(batch: RecordBatch, one: One, config: ParseConfig) -> RecordBatc
     reader.note(fitted=fitted)
     if reading is None or not fitted:
         return None
-    return batch.with_values(columnar(batch.raws, reader, reading))
+    return batch.with_values(reader.records(batch.raws, reading))
 
 
 def _with_tombstones(one: One) -> One:

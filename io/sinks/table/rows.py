@@ -7,7 +7,7 @@ and every field has a column; no record is then touched more than once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sinks.table.target import PAYLOAD, Target
@@ -15,6 +15,7 @@ from transforms.batch.record import Failure, Record
 from transforms.error_texts import message_of
 from transforms.errors import Reject
 from transforms.parse.columns.columnar import Columnar, uniform
+from transforms.parse.columns.columnar import picked as picked_cells
 
 Shape = tuple[str, ...]
 _SHAPES_KEPT = 1_000
@@ -45,15 +46,15 @@ class Poison:
 
     def failure_of(self, record: Record) -> Failure:
         """The failure of ``record``, which is the one at ``index``."""
-        failure = Failure.of(
+        return Failure.of(
             record,
             "write",
             self.category,
             self.error,
             sqlstate=self.sqlstate,
             transient=self.transient,
+            message=self.message,
         )
-        return replace(failure, message=self.message)
 
 
 @dataclass(slots=True)
@@ -207,7 +208,7 @@ def picked(rows: Rows, positions: Sequence[int]) -> Rows:
     else:
         values = [values[p] for p in positions]
     if columns is not None:
-        columns = {name: [cells[p] for p in positions] for name, cells in columns.items()}
+        columns = {name: picked_cells(cells, positions) for name, cells in columns.items()}
     indices = [rows.indices[p] for p in positions]
     return Rows(values, indices, rows.origin, columns, rows.texts)
 

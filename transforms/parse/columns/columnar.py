@@ -5,10 +5,11 @@ A dict per record costs more than reading its cells: it is made, spread over col
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from dataclasses import dataclass, field
+from itertools import accumulate, chain
 from operator import itemgetter
 from typing import Any, Literal, overload
 
@@ -42,6 +43,38 @@ class ColumnForms:
         return {name: kind for name, kind, _ in self.forms}
 
 
+@dataclass(slots=True)
+class Reading:
+    """What has been read.
+
+    Attributes:
+        columns: The cells of each field, of the records that fit.
+        misfits: The indices of those that do not, ascending.
+    """
+
+    columns: dict[str, list[Any]]
+    misfits: list[int] = field(default_factory=list)
+
+
+class Cells(Sequence[Any], ABC):
+    """The cells of a column that are kept as a library has them, and become values where one is asked for."""
+
+    @abstractmethod
+    def joined(self, others: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        """These cells and those of ``others``, one after another."""
+
+    @abstractmethod
+    def picked(self, positions: Sequence[int]) -> Sequence[Any]:
+        """The cells at ``positions``, in that order."""
+
+
+def picked(cells: Sequence[Any], positions: Sequence[int]) -> Sequence[Any]:
+    """The cells at ``positions``, in that order."""
+    if isinstance(cells, Cells):
+        return cells.picked(positions)
+    return [cells[position] for position in positions]
+
+
 class Columnar(Sequence[Row]):
     """Records with the same fields, column by column.
 
@@ -52,9 +85,10 @@ class Columnar(Sequence[Row]):
         written: By field whose cells are JSON as it is written, the type of the column that takes it.
             Where a number has other than plain digits, its cell is the value.
         texts: Those of them whose cells are texts of JSON, or None for null.
+        rows: Makes all records; None to make them one by one.
     """
 
-    __slots__ = ("_count", "_row", "_rows", "columns", "texts", "written")
+    __slots__ = ("_all", "_count", "_row", "_rows", "columns", "texts", "written")
 
     def __init__(
         self,
@@ -63,12 +97,14 @@ class Columnar(Sequence[Row]):
         row: Callable[[int], Row],
         written: Mapping[str, str] | None = None,
         texts: frozenset[str] = frozenset(),
+        rows: Callable[[], list[Row]] | None = None,
     ) -> None:
         self.columns = columns
         self._count = count
         self.written = written or {}
         self.texts = texts
         self._row = row
+        self._all = rows
         self._rows: list[Row] | None = None
 
     def __len__(self) -> int:
@@ -93,12 +129,15 @@ class Columnar(Sequence[Row]):
     def rows(self) -> list[Row]:
         """All records, made once."""
         if self._rows is None:
-            self._rows = list(map(self._row, range(self._count)))
+            if self._all is not None:
+                self._rows = self._all()
+            else:
+                self._rows = list(map(self._row, range(self._count)))
         return self._rows
 
     def picked(self, positions: Sequence[int]) -> Columnar:
         """The records at ``positions``, in that order."""
-        columns = {name: [cells[p] for p in positions] for name, cells in self.columns.items()}
+        columns = {name: picked(cells, positions) for name, cells in self.columns.items()}
         return Columnar(
             columns, len(positions), lambda index: self[positions[index]], self.written, self.texts
         )
@@ -141,10 +180,9 @@ def joined(parts: Sequence[Sequence[Row]]) -> Sequence[Row]:
             rows.extend(part)
         return rows
     first = columnar[0]
-    columns: dict[str, list[Any]] = {name: [] for name in first.columns}
-    for part in columnar:
-        for name, cells in columns.items():
-            cells.extend(part.columns[name])
+    columns = {
+        name: _joined_cells([part.columns[name] for part in columnar]) for name in first.columns
+    }
     ends = list(accumulate(map(len, columnar)))
 
     def row(index: int) -> Row:
@@ -152,6 +190,13 @@ def joined(parts: Sequence[Sequence[Row]]) -> Sequence[Row]:
         return columnar[place][index - (ends[place - 1] if place else 0)]
 
     return Columnar(columns, ends[-1], row, first.written, first.texts)
+
+
+def _joined_cells(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    first = parts[0]
+    if isinstance(first, Cells):
+        return first.joined(parts[1:])
+    return list(chain.from_iterable(parts))
 
 
 def _are_alike(parts: Sequence[Columnar]) -> bool:

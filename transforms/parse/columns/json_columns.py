@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
 import msgspec
 from msgspec.structs import astuple
 
-from transforms.parse.columns.columnar import CHUNK, Columnar, ColumnForms, Form
+from transforms.parse.columns.columnar import CHUNK, Columnar, ColumnForms, Form, Reading
 from transforms.parse.json import UNREADABLE, is_deep
 from transforms.parse.json_text import decode_json, encode_json_lines
 from transforms.parse.numbers import exact
@@ -39,20 +38,7 @@ _LONG_FRACTION = re.compile(rb"\.[0-9]{7}")
 _EXPONENT = re.compile(rb"[eE](?<=[0-9].)[+-]?[0-9]{4}")
 """An exponent that may be beyond all limits."""
 
-Cells = list[Any]
-
-
-@dataclass(slots=True)
-class Reading:
-    """What has been read.
-
-    Attributes:
-        columns: The cells of each field, of the records that fit.
-        misfits: The indices of those that do not, ascending.
-    """
-
-    columns: dict[str, Cells]
-    misfits: list[int] = field(default_factory=list)
+Values = list[Any]
 
 
 class Reader:
@@ -112,7 +98,7 @@ class Reader:
 
         The bounds are those of ``transforms.parse.json.parse_value``.
         """
-        columns: list[Cells] = [[] for _ in self._names]
+        columns: list[Values] = [[] for _ in self._names]
         misfits: list[int] = []
         for start in range(0, len(raws), CHUNK):
             chunk = raws[start : start + CHUNK]
@@ -135,20 +121,19 @@ class Reader:
                             return None
         return Reading(dict(zip(self._names, columns, strict=True)), misfits)
 
-    def _add(self, raws: Sequence[bytes], columns: Sequence[Cells]) -> None:
+    def records(self, raws: Sequence[bytes], reading: Reading) -> Columnar:
+        """The records ``raws``, all of which fitted."""
+        return Columnar(
+            reading.columns, len(raws), lambda i: decode_json(raws[i]), self.written, self.texts
+        )
+
+    def _add(self, raws: Sequence[bytes], columns: Sequence[Values]) -> None:
         """Append the cells of ``raws``, or nothing if that raises."""
         cells: list[Sequence[Any]] = list(zip(*map(astuple, map(self._decode, raws)), strict=True))
         for place, written in self._forms:
             cells[place] = written(cells[place])
         for column, more in zip(columns, cells, strict=True):
             column.extend(more)
-
-
-def columnar(raws: Sequence[bytes], reader: Reader, reading: Reading) -> Columnar:
-    """The records ``raws``, all of which fitted, by ``reader``."""
-    return Columnar(
-        reading.columns, len(raws), lambda i: decode_json(raws[i]), reader.written, reader.texts
-    )
 
 
 _readers: dict[tuple[tuple[str, ...], ColumnForms], Reader | None] = {}
@@ -195,19 +180,45 @@ def _numbers(raws: Sequence[Any]) -> Sequence[Any]:
 def _json_texts(raws: Sequence[Any]) -> Sequence[Any]:
     """Values as JSON on one line each; None for null."""
     text = b"\n".join(raws)
-    if (
-        not text.isascii()
-        or b"\\" in text
-        or text.count(b"\n") >= len(raws)
-        or b"\t" in text
-        or b"\r" in text
-        or max(map(len, raws)) >= _SHORT
-        or _EXPONENT.search(text)
-    ):
+    if not _are_plain(text, raws):
         # What is beyond ASCII, and escapes, have not been looked at yet.
         text = encode_json_lines(list(map(_value, raws)))[:-1]
+    return _lines(text)
+
+
+def checked_texts(texts: Sequence[Any]) -> Sequence[Any] | None:
+    """Texts of JSON as ``Columnar`` has them; None if one of ``texts`` is none, or is read in another way."""
+    try:
+        raws = [text.encode() for text in texts]
+        values = list(map(_check, raws))
+        text = b"\n".join(raws)
+        if b"null" in text or not _are_plain(text, raws):
+            values = list(map(decode_json, raws))
+            text = encode_json_lines(values)[:-1]
+    except (*UNREADABLE, AttributeError):
+        return None
+    return _lines(text)
+
+
+def _are_plain(text: bytes, raws: Sequence[Any]) -> bool:
+    """Whether ``raws``, joined as ``text``, can stay as they are written, each on one line."""
+    return (
+        text.isascii()
+        and b"\\" not in text
+        and text.count(b"\n") < len(raws)
+        and b"\t" not in text
+        and b"\r" not in text
+        and max(map(len, raws)) < _SHORT
+        and not _EXPONENT.search(text)
+    )
+
+
+def _lines(text: bytes) -> Sequence[Any]:
     cells = text.decode().split("\n")
     return [None if cell == "null" else cell for cell in cells] if "null" in cells else cells
+
+
+_check = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def _value(raw: Any) -> Any:

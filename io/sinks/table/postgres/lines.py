@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
 from sinks.table.rows import CHUNK, ENCODE_ERRORS, Block, Poison, without_refused
 from sinks.table.target import Target
 from sinks.text.copy_text import Encoder, copy_data, encode_json_texts, encoder_of
+from transforms.parse.columns.columnar import Cells
 
 # What our encoders and msgspec's raise for a value that has no text form.
 
@@ -89,11 +90,20 @@ def _encode_block(target: Target, block: Block, poison: list[Poison]) -> Lines:
         for name in block.names
     }
     try:
+        if any(isinstance(cells, Cells) for cells in block.cells):
+            return _encode_arrow(block, [types[name] for name in block.names], encoders)
         return _encode(block, list(encoders.values()))
     except ENCODE_ERRORS:
         # UTF-8 may lack what a text has.
         good = without_refused(block, lambda name, cells: copy_data(encoders[name](cells)), poison)
         return _encode(good, list(encoders.values()))
+
+
+def _encode_arrow(block: Block, kinds: Sequence[str], encoders: Mapping[str, Encoder]) -> Lines:
+    from sinks.text.arrow_text import lines_of  # with pyarrow, which most runs do not need
+
+    whole = lines_of(kinds, block.cells, list(encoders.values()))
+    return Lines(block.names, _Texts(whole, len(block.indices)), block.indices, whole)
 
 
 def _encode(block: Block, encoders: Sequence[Encoder]) -> Lines:

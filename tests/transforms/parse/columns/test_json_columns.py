@@ -19,7 +19,6 @@ from transforms.parse.columns.json_columns import (
     FEWEST,
     LONGEST_PAUSE,
     Reader,
-    columnar,
     reader_of,
 )
 from transforms.parse.json_text import decode_json
@@ -164,7 +163,7 @@ def test_numbers_and_json_are_taken_as_they_are_written() -> None:
     reading = reader.read(raws, 100, 10, 0)
     assert reading is not None
     assert reading.columns == {"n": ["1.50", None], "j": ['{"k": 1.0}', None]}
-    records = columnar(raws, reader, reading)
+    records = reader.records(raws, reading)
     assert list(records) == list(map(decode_json, raws))
     assert records.texts == {"j"}
     assert records.written == {"n": "numeric", "j": "jsonb"}
