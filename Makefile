@@ -163,6 +163,9 @@ kills: setup ## Kill the process ten times at random and check the outcome (docs
 kills-workers: setup ## The same with four worker processes, of which every other kill hits one (docs/workers.md)
 	$(BIN)/python -m benchmarks.files.kills --workers 4
 
+long-run: setup ## Load 100 million records that are made meanwhile: flat rate, flat memory (docs/performance.md)
+	$(BIN)/python -m benchmarks.files.long_run
+
 bench-workers: setup ## Load a million records with 1, 2 and 4 worker processes, in turns (docs/workers.md)
 	$(BIN)/python -m benchmarks.files.workers
 
