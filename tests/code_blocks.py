@@ -33,6 +33,15 @@ RUN = {
 }
 """The test that runs, or writes, the fenced blocks of a kind (``*``: of all) of the pages of a pattern."""
 
+PLAYED = {
+    "docs/doctor.md": "tests/pages/test_database.py",
+    "docs/operations.md": "tests/pages/test_database.py",
+    "docs/retries.md": "tests/pages/test_database.py",
+    "docs/upgrading.md": "tests/pages/test_database.py",
+}
+"""The test that runs the commands of a page with substitutions: with what the tests have in place of what the
+page leaves open, such as the URL of a database (``tests/pages/substitutions.py``)."""
+
 SHOWN = {
     "docs/architecture.md": {"1  a step or the database": "the way of a failed record, in words"},
     "docs/deployment.md": {
@@ -68,7 +77,6 @@ SHOWN = {
 ELSEWHERE = {
     "docker": "needs Docker; the files that it reads are checked in tests/deploy/",
     "kubectl": "needs a cluster; the manifests are checked in tests/deploy/",
-    "psql": "asks a database that runs",
     "systemctl": "needs systemd; tests/deploy/test_services.py checks the units",
     "journalctl": "the same",
     "python3": "makes an environment, as root",
@@ -86,7 +94,6 @@ ELSEWHERE = {
     "cd": "goes to a folder",
     "bash": "takes as long as CI",
     "/tmp/release/bin/sluice": "the wheel of a release; `tests/test_wheel.py` builds and tries one",
-    "sqlite3": "stands in a remark",
 }
 """Programs in shell blocks that are not ours, and why nothing of them is checked here."""
 
@@ -118,6 +125,13 @@ class Block:
             if self.fenced and fnmatch(self.page, pattern) and kind in {"*", self.kind}:
                 return test
         return None
+
+    @property
+    def played_in(self) -> str | None:
+        """The test that runs its commands with substitutions; None also if no command of it runs here."""
+        if self.runs_in or self.reason or self.language != "shell" or not list(lines_of(self)):
+            return None
+        return PLAYED.get(self.page)
 
     @property
     def reason(self) -> str | None:
@@ -190,6 +204,13 @@ def script_of(text: str) -> str:
     if any(line.startswith("$ ") for line in lines):
         lines = [line[2:] for line in lines if line.startswith("$ ")]
     return "\n".join(lines)
+
+
+def lines_of(block: Block) -> Iterator[str]:
+    """The lines of a shell block that run here: those that call no program of ``ELSEWHERE``."""
+    for line in script_of(block.text).splitlines():
+        if any(program_of(words) not in ELSEWHERE for words in commands_of(line)):
+            yield line
 
 
 def commands_of(script: str) -> Iterator[list[str]]:
