@@ -34,9 +34,21 @@ RUN = {
 """The test that runs, or writes, the fenced blocks of a kind (``*``: of all) of the pages of a pattern."""
 
 PLAYED = {
+    "README.md": "tests/pages/test_topics.py",
+    "docs/change-events.md": "tests/pages/test_topics.py",
+    "docs/compaction.md": "tests/pages/test_objects.py",
+    "docs/control.md": "tests/pages/test_topics.py",
     "docs/doctor.md": "tests/pages/test_database.py",
+    "docs/files.md": "tests/pages/test_objects.py",
+    "docs/kafka.md": "tests/pages/test_topics.py",
+    "docs/objects.md": "tests/pages/test_objects.py",
     "docs/operations.md": "tests/pages/test_database.py",
+    "docs/outbox.md": "tests/pages/test_topics.py",
+    "docs/registry.md": "tests/pages/test_topics.py",
     "docs/retries.md": "tests/pages/test_database.py",
+    "docs/rewind.md": "tests/pages/test_topics.py",
+    "docs/routes.md": "tests/pages/test_topics.py",
+    "docs/schema-evolution.md": "tests/pages/test_objects.py",
     "docs/upgrading.md": "tests/pages/test_database.py",
 }
 """The test that runs the commands of a page with substitutions: with what the tests have in place of what the
@@ -192,6 +204,11 @@ def is_between(lines: list[str], at: int) -> bool:
 
 BLOCKS = [block for page in PAGES for block in blocks_in(page.read_text(), page)]
 UNRUN = [block for block in BLOCKS if block.runs_in is None and block.reason is None]
+
+
+def fenced(page: str, kind: str) -> list[str]:
+    """The texts of the fenced blocks of a kind on a page."""
+    return [block.text for block in BLOCKS if (block.page, block.kind) == (page, kind)]
 
 
 def label(block: Block) -> str:

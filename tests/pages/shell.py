@@ -122,6 +122,7 @@ class Shell:
             return 0, []
         programs: dict[str, Program] = {"sluice": main, "sqlite3": _sqlite3, **self.programs}
         alone, echoes, _ = text.partition("; echo $?")
+        failed: list[Exception] = []
         with terminals(1, columns=WIDE) as (place,), open(place.path, "w") as terminal:
             if is_simple(alone) and (program := programs.get(first_of(alone))):
                 with ExitStack() as streams:
@@ -129,7 +130,9 @@ class Shell:
                     streams.enter_context(redirect_stderr(terminal))
                     if until is not None:
                         condition = until
-                        streams.enter_context(ended_once(lambda: condition(place.screen())))
+                        failed = streams.enter_context(
+                            ended_once(lambda: condition(place.screen()))
+                        )
                     code = _called(program, self._redirected(alone, streams))
                 if echoes:
                     terminal.write(f"{code}\n")
@@ -137,6 +140,9 @@ class Shell:
             else:
                 assert until is None, f"only in this process: {text}"
                 code = subprocess.call(["bash", "-c", text], stdout=terminal, stderr=terminal)
+        if failed:
+            printed = "\n".join(place.screen())
+            raise AssertionError(f"$ {text}\nended with {code}\n{printed}") from failed[0]
         return code, place.screen()
 
     def close(self) -> None:
@@ -211,8 +217,12 @@ def _postgres() -> str:
 
 
 @contextmanager
-def ended_once(condition: Callable[[], object]) -> Iterator[None]:
-    """Send this process SIGTERM once ``condition`` holds, and fail if it never does."""
+def ended_once(condition: Callable[[], object]) -> Iterator[list[Exception]]:
+    """Send this process SIGTERM once ``condition`` holds.
+
+    Yields:
+        A list that has, at the end, why it never did.
+    """
     over = threading.Event()
     failed: list[Exception] = []
 
@@ -236,13 +246,11 @@ def ended_once(condition: Callable[[], object]) -> Iterator[None]:
     thread = threading.Thread(target=wait)
     thread.start()
     try:
-        yield
+        yield failed
     finally:
         over.set()
         thread.join()
         signal.signal(signal.SIGTERM, before)
-    if failed:
-        raise failed[0]
 
 
 def words_of(command: str) -> list[str]:
