@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.code_blocks import BLOCKS, Block, lines_of
-from tests.pages.shell import Program, Shell, shell_in
+from tests.code_blocks import BLOCKS, lines_of
+from tests.pages.shell import Shell, shell_in
 from tests.pages.substitutions import SUBSTITUTIONS
 
 
@@ -28,15 +29,15 @@ class Page:
     Args:
         name: Of the page, relative to the repository.
         shell: Where they run.
+        begins: How the blocks begin that are meant.
         here: What the places are that ``SUBSTITUTIONS`` names.
     """
 
-    def __init__(self, name: str, shell: Shell, here: Mapping[str, str]) -> None:
+    def __init__(self, name: str, shell: Shell, begins: str, here: Mapping[str, str]) -> None:
         self._name = name
         self.shell = shell
         self._here = dict(here)
-        self._left = [line for block in played(name) for line in lines_of(block)]
-        self._unused = set(SUBSTITUTIONS.get(name, {}))
+        self._left = commands_in(name, begins)
 
     def runs(
         self,
@@ -62,7 +63,7 @@ class Page:
         command = self._left.pop(0)
         assert command.startswith(begins), f"{self._name} goes on with: {command}"
         self._here |= here
-        ended, lines = self.shell.run(self._replaced(command), until)
+        ended, lines = self.shell.run(replaced(self._name, command, self._here), until)
         assert ended == code, f"$ {command}\nended with {ended}\n" + "\n".join(lines)
         return lines
 
@@ -70,24 +71,28 @@ class Page:
         """Say that all was run.
 
         Raises:
-            AssertionError: A command was not, or a substitution is of no use.
+            AssertionError: A command was not.
         """
         assert self._left == []
-        assert self._unused == set()
-
-    def _replaced(self, command: str) -> str:
-        texts = SUBSTITUTIONS.get(self._name, {})
-        for text in sorted(texts, key=len, reverse=True):
-            if text in command:
-                self._unused.discard(text)
-                place = re.sub(r"\{(\w+)\}", lambda part: self._here[part[1]], texts[text])
-                command = command.replace(text, place)
-        return command
 
 
-def played(name: str) -> list[Block]:
-    """The blocks of a page that are played with substitutions."""
-    return [block for block in BLOCKS if block.page == name and block.played_in]
+def commands_in(name: str, begins: str = "") -> list[str]:
+    """The commands of the blocks of a page that are played, and that begin so."""
+    return [
+        re.sub(r"\s+# .*$", "", line)
+        for block in BLOCKS
+        if block.page == name and block.played_in and block.text.startswith(begins)
+        for line in lines_of(block)
+    ]
+
+
+def replaced(name: str, command: str, here: Mapping[str, str]) -> str:
+    """A command of a page with what is here in place of what the page leaves open."""
+    texts = SUBSTITUTIONS.get(name, {})
+    for text in sorted(texts, key=len, reverse=True):
+        place = re.sub(r"\{(\w+)\}", lambda part: here.get(part[1], part[0]), texts[text])
+        command = command.replace(text, place)
+    return command
 
 
 def shown(name: str, begins: str) -> str:
@@ -99,12 +104,10 @@ def shown(name: str, begins: str) -> str:
 
 
 @contextmanager
-def page(
-    name: str, folder: Path, programs: Mapping[str, Program] | None = None, **here: str
-) -> Iterator[Page]:
-    """A page, and a shell in a folder that plays all of it."""
-    with shell_in(folder, programs={"python": python, **(programs or {})}) as shell:
-        opened = Page(name, shell, here)
+def page(name: str, folder: Path, begins: str = "", **here: str) -> Iterator[Page]:
+    """A page, and a shell in a folder that plays all of it, or the blocks that begin so."""
+    with shell_in(folder, programs={"python": python}) as shell:
+        opened = Page(name, shell, begins, here)
         yield opened
         opened.close()
 
@@ -113,6 +116,10 @@ def python(words: Sequence[str]) -> int:
     """``python -m MODULE …``, in this process."""
     option, module, *rest = words
     assert option == "-m"
+    if module == "pytest":  # one within another would share its plugins
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+        sys.stdout.write(done.stdout)
+        return done.returncode
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*found in sys.modules", category=RuntimeWarning)
         patch.setattr(sys, "argv", [module, *rest])

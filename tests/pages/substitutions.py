@@ -15,12 +15,27 @@ SUBSTITUTIONS: dict[str, dict[str, str]] = {
         "postgresql://user@host/db": "{postgres}",
         "--keep 1d": "--keep 0s",
     },
+    "docs/console.md": {
+        "postgresql://user@host/db": "{postgres} --listen 127.0.0.1:0",
+        "postgresql://user:${env:PGPASSWORD}@host/db": "{with_password}",
+        "0.0.0.0:8400": "127.0.0.1:0",
+    },
     "docs/control.md": {
         "postgresql://user@host/db": "{postgres}",
         "ingest … --pipeline": "ingest --source kafka://{broker}/steered --sink {postgres} --table orders --key id --pipeline",
         "kafka://broker:9092/events": "kafka://{broker}/steered",
         "kafka://orders": "kafka://steered",
         "tenant_id …": "tenant_id --sink {postgres} --table tenants --key id",
+    },
+    "docs/deployment.md": {
+        "create namespace sluice": "create namespace sluice --dry-run=client --output=yaml",
+        "/dev/stdin": "/dev/stdin --dry-run=client --output=yaml < password.txt",
+        "deploy/": "{root}/deploy/",
+        'psql "$SINK" --command': 'setsid --wait psql "$SINK" < twice.txt --command',
+        "HOST:8081": "{master}",
+        "--sink URL": "--sink {postgres}",
+        "… submit …": "sluice {submission}",
+        "=PATH": "={savepoint}",
     },
     "docs/doctor.md": {
         "URL": "{database}",
@@ -31,6 +46,17 @@ SUBSTITUTIONS: dict[str, dict[str, str]] = {
     "docs/files.md": {
         "URL": "{database}",
         "s3://bucket": "s3://{bucket}",
+    },
+    "docs/flink.md": {
+        "--runner FlinkRunner": "--runner FlinkRunner {cluster}",
+        "localhost:9092/events": "{broker}/flink-events",
+        "postgresql://localhost/db": "'{postgres}'",
+        "flink status": "flink status --flink_master {master}",
+        "flink stop": "flink stop --flink_master {master}",
+        "/data/orders": "{folder}",
+    },
+    "docs/install.md": {
+        ".venv/bin": "{bin}",
     },
     "docs/kafka.md": {
         "broker:9092": "{broker}",
@@ -58,6 +84,11 @@ SUBSTITUTIONS: dict[str, dict[str, str]] = {
         "postgresql://user@host/db": "{postgres}",
         "https://registry:8081": "{registry}",
     },
+    "docs/releasing.md": {
+        "../release": "{folder}/release",
+        "/tmp/release": "{folder}/venv",
+        "0.3.0": "{version}",
+    },
     "docs/retries.md": {
         "URL": "{database}",
         "3f9a11c2b07d": "{fingerprint}",
@@ -76,7 +107,14 @@ SUBSTITUTIONS: dict[str, dict[str, str]] = {
     "docs/schema-evolution.md": {
         "s3://in": "s3://{bucket}",
         "postgresql://etl@db/shop": "{postgres}",
-        "…": "--source 's3://{bucket}/orders/*.jsonl' --sink {postgres} --table orders --key id",
+        "…": "--source 's3://{bucket}/orders/*.jsonl' --sink {postgres} --table orders --key id --retry_wait 0",
+    },
+    "docs/services.md": {
+        "/usr/local/src/sluice": "{checkout}",
+        "/etc/": "{root}/etc/",
+    },
+    "docs/targets.md": {
+        "URL": "{database}",
     },
     "docs/upgrading.md": {
         "URL": "{database}",

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import uuid
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -69,7 +70,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     mapping = ("--map", f"{folder}/map.yaml", "--max_dead", "100%")
     assert ingest(folder / "a.jsonl", url, *mapping, table="people") == 0
     (folder / "b.jsonl").write_text('{"id": 1}\n{"id": 2}\n{"id": 3}\n')
-    options = {"sink": url, "table": "people", "key": "id", "max_dead": "100%"}
+    options: dict[str, Any] = {"sink": url, "table": "people", "key": "id", "max_dead": "100%"}
     hidden = {**options, "source": f"{folder}/b.jsonl", "no_progress": True}
     assert program(steps=[EachRecord(refuse, "Hide")], argv=[], **hidden) == 0
     leases.release_all()
