@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def messages(start: int) -> list[tuple[None, bytes, int]]:
     return [(None, b'{"event_id": "%d"}' % (start + number), number) for number in range(4)]
 
 
+def job_of(lines: Sequence[str]) -> str:
+    """The id of a job, which its submission prints."""
+    (job,) = [line for line in lines if re.fullmatch(r"[0-9a-f]{32}", line)]
+    return job
+
+
 @pytest.mark.timeout(900)  # each of its waits has its own bound
 def test_a_stream_is_submitted_looked_at_upgraded_and_stopped(
     flink: FlinkCluster, postgres_url: str, tmp_path: Path
@@ -44,17 +51,17 @@ def test_a_stream_is_submitted_looked_at_upgraded_and_stopped(
             page("docs/deployment.md", tmp_path, "sluice flink", **here) as upgrade,
         ):
             produce(broker, "flink-events", messages(0))
-            job = opened.runs("sluice ingest")[-1]
+            job = job_of(opened.runs("sluice ingest"))
             wait_until(lambda: count_rows(postgres_url) == 4, "4 rows")
             wait_until(lambda: checkpoints(flink, job)["completed"] > 0, "checkpoint")
             assert any(job in line and "RUNNING" in line for line in opened.runs("sluice flink"))
             stopped = "\n".join(upgrade.runs("sluice flink stop"))
             (savepoint,) = re.findall(r"file:\S+", stopped)
-            lines = upgrade.runs("… submit", submission=submission, savepoint=savepoint)
+            later = job_of(upgrade.runs("… submit", submission=submission, savepoint=savepoint))
             produce(broker, "flink-events", messages(4))
             wait_until(lambda: count_rows(postgres_url) == 8, "8 rows")
-            assert checkpoints(flink, lines[-1])["restored"] == 1
-            wait_until(lambda: checkpoints(flink, lines[-1])["completed"] > 0, "checkpoint")
+            assert checkpoints(flink, later)["restored"] == 1
+            wait_until(lambda: checkpoints(flink, later)["completed"] > 0, "checkpoint")
             assert "file:" in "\n".join(opened.runs("sluice flink stop"))
     ends = query(postgres_url, "SELECT outcome FROM ingest_runs ORDER BY started_at")
     assert ends == [("stopped",)] * 2
