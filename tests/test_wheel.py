@@ -56,7 +56,7 @@ def run(*command: str | Path, cwd: Path, code: int = 0, **environment: str) -> t
         env={**kept, **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=550,
         check=False,
     )
     assert done.returncode == code, done
@@ -87,7 +87,12 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     steps = [*commands_in(page, "git tag"), *commands_in(page, "python -m venv")]
     script = "\n".join(replaced(page, step, here) for step in steps)
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    quiet = {"PIP_QUIET": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_DEPS": "1"}
+    quiet = {
+        "PIP_QUIET": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_COMPILE": "1",
+    }
     out, _ = run("bash", "-ec", script, cwd=sources, code=0, **AUTHOR, **quiet, PATH=path)
     assert out.splitlines()[-1] == f"sluice {version}"
     (wheel,) = (folder / "release" / "dist").glob("sluice-*.whl")

@@ -228,14 +228,14 @@ def test_doctor(databases: Databases, tmp_path: Path, postgres_url: str) -> None
     url = databases.copy()
     with page("docs/doctor.md", tmp_path, database=url, postgres=postgres_url) as opened:
         query(url, "DROP INDEX ingest_queue_next")
-        found = opened.runs("sluice doctor --sink URL", code=6)
-        assert found[0].startswith("error: ")
-        printed = {shape(line) for line in found}
+        lines = opened.runs("sluice doctor --sink URL", code=6)
+        assert lines[0].startswith("error: ")
+        shapes = {shape(line) for line in lines}
         for line in shown("docs/doctor.md", "error: indexes").splitlines():
-            assert shape(line) in printed
+            assert shape(line) in shapes
         query(url, "CREATE INDEX ingest_queue_next ON ingest_queue (owner, due_at)")
-        found = opened.runs("sluice doctor --sink URL --pipeline", code=6)
-        assert [line[:24] for line in found if line.startswith(("error", "warning"))] == [
+        lines = opened.runs("sluice doctor --sink URL --pipeline", code=6)
+        assert [line[:24] for line in lines if line.startswith(("error", "warning"))] == [
             "warning: dead_letters [v"
         ] * 2
         checks = json.loads("".join(opened.runs("sluice doctor --sink postgresql")))
