@@ -91,7 +91,6 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "PIP_QUIET": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_DEPS": "1",
-        "PIP_NO_COMPILE": "1",
     }
     out, _ = run("bash", "-ec", script, cwd=sources, code=0, **AUTHOR, **quiet, PATH=path)
     assert out.splitlines()[-1] == f"sluice {version}"
