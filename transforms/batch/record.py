@@ -154,14 +154,16 @@ class Failure:
         transient: bool = False,
         snooze: float | None = None,
         quotes: bool = True,
+        message: str | None = None,
     ) -> Failure:
         """The failure of ``record`` at ``stage`` with ``error``.
 
-        ``quotes`` says whether its texts may quote the record, as in ``error_texts``.
+        ``quotes`` says whether its texts may quote the record, as in ``error_texts``; ``message`` is what
+        is said instead of the error's own message.
         """
         return cls(
             *(record.origin, record.raw, record.format, stage, category, type(error).__name__),
-            message=message_of(error, quotes=quotes),
+            message=message_of(error, quotes=quotes) if message is None else message,
             stack=stack_of(error, quotes=quotes),
             sqlstate=sqlstate,
             transient=transient,
@@ -290,9 +292,10 @@ class RecordBatch:
 
     @property
     def raw_bytes(self) -> int:
-        """How many bytes its good records have, as read; counted at every call."""
+        """How many bytes its good records have, as read; counted at every call, or estimated."""
         if self.expansions is None:
-            return sum(map(len, self.raws))
+            estimate: int | None = getattr(self.raws, "estimate", None)  # of those not made yet
+            return sum(map(len, self.raws)) if estimate is None else estimate
         return sum({id(raw): len(raw) for raw in self.raws}.values())  # several share their bytes
 
     def record(self, index: int) -> Record:

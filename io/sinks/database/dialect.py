@@ -13,6 +13,7 @@ from sinks.database.backends.apart import Apart
 from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
 from sinks.database.rehearsing import Rehearsing
+from transforms.parse.columns.columnar import Form
 
 Writing = Literal["copy", "sqlite", "on duplicate", "arrow", "portable"]
 """Ways to write a target table: by COPY, as SQLite does best, by MariaDB's INSERT … ON DUPLICATE KEY
@@ -78,6 +79,11 @@ class Dialect(Protocol):
     @property
     def keeps_zones(self) -> bool:
         """Whether a column can hold a point in time together with its time zone."""
+        ...
+
+    @property
+    def written_json(self) -> Mapping[str, Form]:
+        """By type of a column, how it takes JSON as it is written, as if its value were given."""
         ...
 
     @property
@@ -166,6 +172,29 @@ class Dialect(Protocol):
             table: Where to insert.
             columns: The values of each column, one for each row.
             constants: The columns whose value is the same in every row.
+        """
+        ...
+
+    def insert_new(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        columns: Mapping[str, Sequence[Any]],
+        constants: Row,
+        number: str,
+    ) -> Sequence[int] | None:
+        """Insert rows as ``insert`` does, if none of them is there, and number them.
+
+        Args:
+            connection: In a transaction.
+            table: Where to insert.
+            columns: As in ``insert``; UUIDs may be their 32 hexadecimal digits.
+            constants: As in ``insert``.
+            number: The column that the database counts up by itself.
+
+        Returns:
+            The number of each row; None, and no row is inserted, where that is no faster than
+            ``insert_absent``, or where one of the rows has what must be unique and is there.
         """
         ...
 

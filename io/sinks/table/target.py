@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from sinks.table.config import POSITION, OnConflict, SqlConfig, UnknownFields
 from sinks.text.quoting import quote
 from transforms.batch.expected import ExpectedFields
 from transforms.errors import ConfigError
+from transforms.parse.columns.columnar import ColumnForms, Form
 from transforms.route.table_name import TableName
 
 ORIGIN_COLUMNS = ("ingest_source", "ingest_partition", "ingest_offset")
@@ -51,6 +52,21 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A reference to another table, which a query can follow.
+
+    Attributes:
+        columns: Names of the columns that refer.
+        parent: What stands after FROM for the rows that they refer to.
+        others: Names of the columns that they refer to.
+    """
+
+    columns: tuple[str, ...]
+    parent: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Interplay:
     """How the fate of a row depends on more than the row itself.
 
@@ -67,7 +83,9 @@ class Interplay:
         ancestors: Labels of the other tables that the table refers to, directly or not.
         checks: The conditions of CHECK constraints, as SQL over the columns. None if more than
             these, types, NOT NULL and foreign keys decides whether a row is accepted: generated
-            columns, or an index over expressions.
+            columns, row-level security, or an index over expressions.
+        foreign_keys: Those of its foreign keys, all checked at once, whose other table the role may
+            read as the database does.
     """
 
     entangled: bool = False
@@ -77,6 +95,7 @@ class Interplay:
     references: frozenset[str] = frozenset()
     ancestors: frozenset[str] = frozenset()
     checks: tuple[str, ...] | None = None
+    foreign_keys: tuple[ForeignKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +141,22 @@ class Target:
     def defaults(self) -> frozenset[str]:
         """Names of columns where a missing field is not the same as NULL."""
         return frozenset(column.name for column in self.columns if column.has_default)
+
+    def column_forms(self, written: Mapping[str, Form]) -> ColumnForms | None:
+        """How records are read that are for this table; None where each is looked at by itself.
+
+        Args:
+            written: By type, how the database takes JSON as it is written.
+        """
+        if self.whole_payload or self.ordered:
+            return None
+        return ColumnForms(
+            tuple(
+                (column.name, column.type, written[column.type])
+                for column in self.columns
+                if column.type in written and column.name not in self.key
+            )
+        )
 
     @property
     def expected_fields(self) -> ExpectedFields:

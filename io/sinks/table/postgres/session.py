@@ -49,6 +49,12 @@ class Session:
         if isolate:
             self.execute(_SHORT_WAITS)
 
+    @property
+    def server_version(self) -> int:
+        """As libpq has it: 160004 is 16.4."""
+        version: int = self._cursor.connection.server_version
+        return version
+
     def execute(self, statement: str) -> None:
         """Run a statement without a result."""
         self._cursor.execute(self._with_savepoints(statement))
@@ -171,6 +177,10 @@ class Session:
         finally:
             del self._savepoints[depth:]
             self._set = min(self._set, depth)
+
+    def undo(self, name: str) -> None:
+        """Take back what the block under the innermost savepoint, of this name, has done."""
+        self.execute(f"ROLLBACK TO SAVEPOINT sluice_{name}")
 
     def _with_savepoints(self, statement: str) -> str:
         """``statement`` after those that set the savepoints which the server does not have yet."""
