@@ -55,6 +55,12 @@ def begin() -> None:
     )
 
 
+def begin_forked() -> None:
+    """The same in a process that was forked, which ends with the one that has forked it."""
+    _find_programs()
+    os.environ[_WATCHED] = str(os.getpid())
+
+
 def _find_programs() -> None:
     folder = os.environ.get(PROGRAMS)
     if folder is None:

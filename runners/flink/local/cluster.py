@@ -22,7 +22,7 @@ from typing import Any
 from runners import streams
 from runners.file_lock import locked
 from runners.flink.endpoints import FOLDER, Endpoints, endpoints, forget_endpoints, write_endpoints
-from runners.flink.local import config, parts
+from runners.flink.local import config, fork_server, parts
 from runners.flink.local.config import Layout
 from runners.flink.local.parts import Parts
 from runners.flink.local.processes import Processes
@@ -34,6 +34,7 @@ from runners.runner import RunnerUnavailable
 START_SECONDS = 90.0
 
 JOB_MANAGER, JOB_SERVER, TASK_MANAGER = "jobmanager", "jobserver", "taskmanager-"
+FORK_SERVER = "forkserver"
 """The names of its processes; that of a TaskManager ends with a number."""
 
 
@@ -83,6 +84,8 @@ class FlinkCluster:
             layout = self._layout()
             config.write(layout, fetched)
             self._start(JOB_MANAGER, fetched)
+            if fork_server.AVAILABLE:
+                self._start(FORK_SERVER, fetched)
             if not any(map(self.processes.running, self.task_managers())):
                 self._start(f"{TASK_MANAGER}1", fetched)
             self._start(JOB_SERVER, fetched)
@@ -90,6 +93,9 @@ class FlinkCluster:
             write_endpoints(self.folder, cluster)
             self.await_task_managers(1)
             self._await(JOB_SERVER, "to listen", lambda: _listens(layout.job_port))
+            if fork_server.AVAILABLE:
+                ready = layout.scratch / fork_server.SOCKET
+                self._await(FORK_SERVER, "to import", ready.exists)
         return cluster
 
     def down(self) -> None:
@@ -152,13 +158,16 @@ class FlinkCluster:
         if self.processes.running(name):
             return
         layout = self._layout()
+        environment = {"FLINK_CONF_DIR": str(layout.configuration)}
         if name == JOB_MANAGER:
             command = config.job_manager(layout, fetched)
+        elif name == FORK_SERVER:
+            command, environment = fork_server.command(layout.scratch), fork_server.ENVIRONMENT
         elif name == JOB_SERVER:
             command = config.job_server(layout, fetched)
         else:
             command = config.task_manager(layout, fetched, name)
-        self.processes.start(name, command, {"FLINK_CONF_DIR": str(layout.configuration)})
+        self.processes.start(name, command, environment)
 
     def _await(self, name: str, what: str, reached: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS

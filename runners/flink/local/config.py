@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from runners.flink.local import fork_client
+from runners.flink.local.fork_server import WORKER
 from runners.flink.local.parts import Parts
 from runners.flink.worker import BOOT, PROGRAMS
 
@@ -72,6 +74,11 @@ class Layout:
         return self.folder / "bin"
 
     @property
+    def scratch(self) -> Path:
+        """The folder of what running processes alone need."""
+        return self.folder / "tmp"
+
+    @property
     def worker(self) -> Path:
         """The program that starts a Python worker in this program's environment."""
         return self.folder / "worker.sh"
@@ -86,7 +93,7 @@ def write(layout: Layout, parts: Parts) -> None:
     own, binaries = (
         shlex.quote(str(path)) for path in (layout.binaries, Path(sys.executable).parent)
     )
-    boot, scratch = shlex.quote(str(parts.boot)), shlex.quote(str(layout.folder / "tmp"))
+    boot, scratch = shlex.quote(str(parts.boot)), shlex.quote(str(layout.scratch))
     # Each worker gets a folder: boot writes staged files where it is told to, and
     # pipeline_options.json into its working directory. Workers that start at the same time would
     # read each other's half-written files.
@@ -105,11 +112,20 @@ def write(layout: Layout, parts: Parts) -> None:
     layout.worker.chmod(0o755)
     # Before each worker, boot asks pip three times what is installed: for its log, and whether Beam
     # is, as it is in this program's environment. That took most of a worker's start.
+    # A worker is forked from a process that has imported all of it (fork_server), unless boot has
+    # installed something first.
     python = layout.binaries / "python"
+    executable = shlex.quote(sys.executable)
+    client = shlex.quote(fork_client.__file__)
     python.write_text(
         "#!/bin/sh\n"
-        'case "$*" in "-m pip freeze --all" | "-m pip show apache-beam") exit 0 ;; esac\n'
-        f'exec {shlex.quote(sys.executable)} "$@"\n'
+        'case "$*" in\n'
+        '"-m pip freeze --all" | "-m pip show apache-beam") exit 0 ;;\n'
+        '"-m pip install "*) : >installed ;;\n'
+        f'"-m {WORKER}"*) [ -e installed ] ||\n'
+        f'  exec {executable} -I -S {client} {scratch} {executable} "$@" ;;\n'
+        "esac\n"
+        f'exec {executable} "$@"\n'
     )
     python.chmod(0o755)
 
@@ -139,7 +155,7 @@ def settings(layout: Layout) -> str:
         "taskmanager.memory.jvm-metaspace.size": "512m",
         "taskmanager.memory.jvm-overhead.min": "128m",
         "taskmanager.memory.jvm-overhead.max": "128m",
-        "io.tmp.dirs": layout.folder / "tmp",
+        "io.tmp.dirs": layout.scratch,
         "state.backend": "hashmap",
         "state.checkpoints.dir": (layout.folder / "checkpoints").as_uri(),
         "state.savepoints.dir": (layout.folder / "savepoints").as_uri(),
@@ -205,7 +221,7 @@ def _java(layout: Layout, parts: Parts, heap: str, *options: str, flink: bool = 
     jars = (parts.flink, parts.job_server) if flink else (parts.job_server,)
     return [
         *(parts.java, f"-Xmx{heap}", "-XX:+UseSerialGC", *options),
-        *(f"-Djava.io.tmpdir={layout.folder / 'tmp'}",),
+        *(f"-Djava.io.tmpdir={layout.scratch}",),
         f"-Dlog4j.configurationFile={(layout.configuration / 'log4j.properties').as_uri()}",
         *(f"--add-exports={each}=ALL-UNNAMED" for each in _EXPORTED),
         *(f"--add-opens=java.base/{each}=ALL-UNNAMED" for each in _OPENED),
