@@ -71,7 +71,7 @@ test-newest-beam: ## Try the newest Beam, whatever pyproject.toml says, in a fre
 	$(NEWEST)/bin/python -m pytest tests/runners tests/pipelines/test_ingest.py
 
 oracle: setup ## Compare 2,000 made-up tables and streams a database with one record at a time
-	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/table/test_one_by_one.py
+	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/table/test_one_by_one.py tests/io/sinks/table/postgres/test_refused_alike.py
 	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 -k one_at_a_time tests/io/sinks/table/duckdb/test_writer.py
 
 recipes-flink: setup ## Run every recipe on a Flink cluster, three by file and three by command
@@ -159,6 +159,12 @@ bench-peers: setup ## The same with all peers, files and Kafka: make bench-peers
 
 kills: setup ## Kill the process ten times at random and check the outcome (docs/performance.md)
 	$(BIN)/python -m benchmarks.files.kills
+
+kills-workers: setup ## The same with four worker processes, of which every other kill hits one (docs/workers.md)
+	$(BIN)/python -m benchmarks.files.kills --workers 4
+
+bench-workers: setup ## Load a million records with 1, 2 and 4 worker processes, in turns (docs/workers.md)
+	$(BIN)/python -m benchmarks.files.workers
 
 kills-mariadb: setup ## The same in MariaDB (docs/targets.md)
 	$(BIN)/python -m benchmarks.mariadb.kills

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
@@ -78,6 +78,7 @@ def reading(
     streaming: bool,
     most_records: int | None = None,
     controls: Controls | None = None,
+    planned_elsewhere: Collection[str] = (),
 ) -> ReadSplits:
     """The transform that reads ``sources`` in the way that suits ``runner``.
 
@@ -88,6 +89,7 @@ def reading(
         streaming: Whether to read forever.
         most_records: The most records of a batch; None leaves it to the sources.
         controls: What operators ask of the pipeline; None where nobody can ask.
+        planned_elsewhere: The URIs of sources whose splits another process assigns to this one.
 
     Raises:
         ConfigError: A source was not made for ``streaming``.
@@ -98,7 +100,11 @@ def reading(
         most_records=most_records,
     )
     return ReadSplits(
-        *(sources, ledger, pacing), streaming=streaming, spread=runner.parallel, controls=controls
+        *(sources, ledger, pacing),
+        streaming=streaming,
+        spread=runner.parallel and not planned_elsewhere,
+        controls=controls,
+        planned_elsewhere=planned_elsewhere,
     )
 
 

@@ -28,12 +28,15 @@ class _Whole:
     at_least: int = 1
 
     def __call__(self, text: str) -> int:
+        least = min(1, self.at_least)
         try:
             number = int(text)
         except ValueError:
-            number = 0
-        if not 1 <= number <= _LARGEST:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+            number = least - 1
+        if not least <= number <= _LARGEST:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number of at least {least}, got {text!r}"
+            )
         if number < self.at_least:
             raise argparse.ArgumentTypeError(f"must be at least {self.at_least}, got {text!r}")
         return number

@@ -28,6 +28,7 @@ RUN = {
     ("docs/testing.md", "*"): "tests/pipelines/test_test.py",
     ("docs/first-connector.md", "*"): "tests/test_first_steps.py",
     ("docs/first-target.md", "*"): "tests/test_first_steps.py",
+    ("docs/workers.md", "*"): "tests/pipelines/workers/test_page.py",
     ("docs/api.md", "python"): "tests/test_api.py",
     ("docs/objects.md", "python"): "tests/io/sinks/objects/test_page.py",
 }

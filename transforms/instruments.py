@@ -121,6 +121,8 @@ class _Process:
     measured: Measured = field(default_factory=Measured)
     running: dict[int, tuple[float, Stage | None]] = field(default_factory=dict)
     """By thread, since when it has been in a stage (monotonic), and in which."""
+    workers: dict[int, Measured] = field(default_factory=dict)
+    """What each worker process has measured, by its number."""
 
 
 _process = PerProcess[None, _Process](lambda _: _Process())
@@ -180,10 +182,11 @@ def committed() -> None:
 
 
 def seconds_since_commit() -> float:
-    """How long ago this process last committed, or began."""
+    """How long ago this process or a worker of it last committed, or began."""
     process = _process.get(None)
     with process.lock:
-        return time.monotonic() - process.measured.committed
+        committed = [worker.committed for worker in process.workers.values()]
+        return time.monotonic() - max(committed, default=process.measured.committed)
 
 
 @contextmanager
@@ -217,8 +220,63 @@ def _spend(counters: dict[Counter, dict[Labels, float]], name: Stage, seconds: f
     series[name,] = series.get((name,), 0.0) + seconds
 
 
+def adopt(worker: int, measured: Measured) -> None:
+    """Take over what the worker process of that number has measured so far."""
+    process = _process.get(None)
+    with process.lock:
+        process.workers[worker] = measured
+
+
 def measured() -> Measured:
-    """A copy of what this process has measured; stages that go on have the seconds until now."""
+    """A copy of what this process and its workers have measured.
+
+    Stages that go on have the seconds until now, or until a worker has told of them.
+    """
+    own = own_measured()
+    with _process.get(None).lock:
+        workers = list(_process.get(None).workers.values())
+    return _sum(own, workers) if workers else own
+
+
+def _sum(own: Measured, workers: Sequence[Measured]) -> Measured:
+    """What a process and its workers have measured together.
+
+    Args:
+        own: Of the process itself, which carries no bundles while it has workers.
+        workers: Of each worker.
+    """
+    every = (own, *workers)
+    total = Measured(
+        started=own.at - sum(worker.at - worker.started for worker in workers),
+        committed=max(worker.committed for worker in workers),
+        at=own.at,
+        unnamed=sum(worker.unnamed for worker in workers),
+    )
+    for measured_there in every:
+        for name, values in measured_there.counters.items():
+            _add_up(total.counters.setdefault(name, {}), values, MOST_SERIES_OF.get(name))
+        for gauge, held in measured_there.gauges.items():
+            _add_up(total.gauges.setdefault(gauge, {}), held)
+        for histogram, series in measured_there.histograms.items():
+            summed = total.histograms.setdefault(histogram, {})
+            for labels, buckets in series.items():
+                key = _bounded(summed, labels)
+                of_key = summed.get(key, Buckets([0] * len(buckets.counts)))
+                counts = [n + m for n, m in zip(of_key.counts, buckets.counts, strict=True)]
+                summed[key] = Buckets(counts, of_key.sum + buckets.sum)
+    return total
+
+
+def _add_up(
+    total: dict[Labels, float], series: Mapping[Labels, float], most: int | None = None
+) -> None:
+    for labels, value in series.items():
+        key = _bounded(total, labels, most or MOST_SERIES)
+        total[key] = total.get(key, 0.0) + value
+
+
+def own_measured() -> Measured:
+    """A copy of what this process itself has measured; stages that go on have the seconds until now."""
     process = _process.get(None)
     with process.lock:
         now = process.measured

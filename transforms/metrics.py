@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
@@ -60,6 +60,8 @@ class _Tally:
     counts: Counter[str] = field(default_factory=Counter)
     targets: set[str] = field(default_factory=set)
     """The tables that are counted by name."""
+    workers: dict[int, Mapping[str, int]] = field(default_factory=dict)
+    """What each worker process has counted, by its number."""
 
 
 _tallies = PerProcess[None, _Tally](lambda _: _Tally())
@@ -112,10 +114,20 @@ def gauge(name: GaugeName, value: int) -> None:
 
 
 def tally() -> dict[str, int]:
-    """What this process has counted so far."""
+    """What this process has counted so far, and its workers as far as they have told."""
     tally = _tallies.get(None)
     with tally.lock:
-        return dict(tally.counts)
+        counts = Counter(tally.counts)
+        for of_worker in tally.workers.values():
+            counts.update(of_worker)  # += would drop counts that are not positive
+    return dict(counts)
+
+
+def adopt(worker: int, counts: Mapping[str, int]) -> None:
+    """Take over what the worker process of that number has counted so far."""
+    tally = _tallies.get(None)
+    with tally.lock:
+        tally.workers[worker] = counts
 
 
 def reset() -> None:

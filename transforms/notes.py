@@ -56,6 +56,8 @@ class _Notes:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     groups: dict[tuple[Topic, str], _Group] = field(default_factory=dict)
+    workers: dict[int, Sequence[Note]] = field(default_factory=dict)
+    """What each worker process has noted, by its number."""
 
 
 _notes = PerProcess[None, _Notes](lambda _: _Notes())
@@ -83,13 +85,27 @@ def _printable(character: str) -> str:
 
 
 def noted() -> Sequence[Note]:
-    """What this process has noted, in the order in which each group came up."""
+    """What this process and its workers have noted, in the order in which each group came up."""
     notes = _notes.get(None)
     with notes.lock:
-        return [
+        every = [
             Note(topic, group, entry.count, tuple(entry.names))
             for (topic, group), entry in notes.groups.items()
         ]
+        every += [note for of_worker in notes.workers.values() for note in of_worker]
+    together: dict[tuple[Topic, str], Note] = {}
+    for note in every:
+        of_kind = together.get((note.topic, note.group), Note(note.topic, note.group, 0, ()))
+        count, names = of_kind.count + note.count, (*of_kind.names, *note.names)[:SHOWN]
+        together[note.topic, note.group] = Note(note.topic, note.group, count, names)
+    return list(together.values())
+
+
+def adopt(worker: int, noted: Sequence[Note]) -> None:
+    """Take over what the worker process of that number has noted so far."""
+    notes = _notes.get(None)
+    with notes.lock:
+        notes.workers[worker] = noted
 
 
 def reset() -> None:

@@ -50,7 +50,7 @@ def trial(root: Path, kills: int, rng: random.Random) -> None:
 
 def main() -> None:
     """Try it."""
-    with scene(__doc__) as (root, kills, rng):
+    with scene(__doc__) as (root, kills, rng, _):
         trial(root, kills, rng)
 
 

@@ -1,20 +1,24 @@
 """Kill an ingestion with SIGKILL at random points, run it again, and compare with a clean run.
 
-    python -m benchmarks.files.kills [--kills 10] [--records 400000] [--seed 1]
+    python -m benchmarks.files.kills [--kills 10] [--records 400000] [--seed 1] [--workers 4]
 
 One kill in five comes at start-up, the others once a random number of records is settled. Rows and dead
-letters must be the same, and the ledger without gaps, on SQLite and on Postgres.
+letters must be the same, and the ledger without gaps, on SQLite and on Postgres. With ``--workers``, the
+killed runs have so many worker processes, and each kill hits one of them or the process that started them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +81,36 @@ def kill(command: list[str], sink: str, rng: random.Random, at: int | None) -> b
     return killed_once(process, lambda: settled(sink) >= at, poll_seconds=rng.uniform(0.01, 0.1))
 
 
-def trial(root: Path, name: str, clean: str, killed: str, kills: int, rng: random.Random) -> int:
+def kill_worker(command: list[str], sink: str, rng: random.Random, at: int | None) -> bool:
+    """As ``kill``, but kill one worker process of the run, which must then end by itself."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    workers: list[str] = []
+    while process.poll() is None:
+        workers = children.read_text().split()
+        if workers and settled(sink) >= (at or 0):
+            break
+        time.sleep(rng.uniform(0.01, 0.1))
+    if not workers or process.poll() is not None:
+        return False
+    with suppress(ProcessLookupError):  # it may have read all there is
+        os.kill(int(rng.choice(workers)), signal.SIGKILL)
+    return process.wait(timeout=120) == 1
+
+
+def trial(
+    root: Path,
+    name: str,
+    clean: str,
+    killed: str,
+    kills: int,
+    rng: random.Random,
+    more: Sequence[str] = (),
+) -> int:
     """Compare one clean run into ``clean`` with up to ``kills`` killed runs into ``killed``.
+
+    ``more`` are further flags of the killed runs. With ``--workers`` among them, every other kill hits a
+    worker.
 
     Returns:
         How many records each of the two has read.
@@ -87,13 +119,14 @@ def trial(root: Path, name: str, clean: str, killed: str, kills: int, rng: rando
     reference_summary = ingest(flags(root, clean), out)
     done = 0
     for number, at in enumerate(sorted(rng.sample(range(reference_summary["read"]), kills))):
-        command = ingest_command(flags(root, killed), out)
-        if not kill(command, killed, rng, None if number % 5 == 0 else at):
+        command = ingest_command([*flags(root, killed), *more], out)
+        by = kill_worker if "--workers" in more and number % 2 else kill
+        if not by(command, killed, rng, None if number % 5 == 0 else at):
             print(f"{name}: finished before kill {done + 1}", flush=True)
             break
         done += 1
         print(f"{name}: kill {done} with {settled(killed):,} records settled", flush=True)
-    last = ingest(flags(root, killed), out)
+    last = ingest([*flags(root, killed), *more], out)
     reference, result = state(clean), state(killed)
     assert result[0] == reference[0], f"{name}: rows differ"
     assert result[1] == reference[1], f"{name}: dead letters differ"
@@ -111,37 +144,39 @@ def trial(root: Path, name: str, clean: str, killed: str, kills: int, rng: rando
 
 
 @contextmanager
-def scene(description: str | None) -> Iterator[tuple[Path, int, random.Random]]:
+def scene(description: str | None) -> Iterator[tuple[Path, int, random.Random, list[str]]]:
     """What a proof by kills starts from: the command's options, and files of events with a schema.
 
     Returns:
-        The folder with both, how often to kill, and the source of what is random.
+        The folder with both, how often to kill, the source of what is random, and further flags.
     """
     parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--records", type=int, default=400_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, help="worker processes of the killed runs")
     arguments = parser.parse_args()
+    more = [] if arguments.workers is None else ["--workers", str(arguments.workers)]
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         root = Path(folder)
         write(root / "events", events(arguments.records, duplicates=0.02, broken=0.001), 8)
         (root / "schema.json").write_text(json.dumps(SCHEMA))
-        yield root, arguments.kills, random.Random(arguments.seed)
+        yield root, arguments.kills, random.Random(arguments.seed), more
 
 
 def main() -> None:
     """Try it on SQLite and on Postgres."""
-    with scene(__doc__) as (root, kills, rng):
+    with scene(__doc__) as (root, kills, rng, more):
         trial(
             *(root, "sqlite", f"sqlite:///{root}/clean.db", f"sqlite:///{root}/killed.db"),
-            *(kills, rng),
+            *(kills, rng, more),
         )
         server = get_server(root / "pg")
         try:
             for database in ("clean", "killed"):
                 server.psql(f"CREATE DATABASE {database};")
             clean, killed = (server.get_uri(database=name) for name in ("clean", "killed"))
-            trial(root, "postgres", clean, killed, kills, rng)
+            trial(root, "postgres", clean, killed, kills, rng, more)
         finally:
             server.cleanup()
 

@@ -105,7 +105,7 @@ def two_at_once(
 
 def main() -> None:
     """Try it."""
-    with scene(__doc__) as (root, kills, rng), MariaDb() as server:
+    with scene(__doc__) as (root, kills, rng, _), MariaDb() as server:
         records = trial(
             root, "mariadb", server.create_database(), server.create_database(), kills, rng
         )

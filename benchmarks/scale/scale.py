@@ -20,6 +20,9 @@ from typing import Any
 from benchmarks.scale.model import Cost, Costs, Outcome, Scenario, bounds, knee, simulate
 
 COSTS = Path(__file__).with_name("scale_costs.json")
+MACHINES = (2, 8, 32)
+"""Cores of machines that workers and Postgres share."""
+
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 
@@ -138,6 +141,24 @@ def show_table(scenario: Scenario, costs: Costs) -> None:
     )
 
 
+def show_machines(costs: Costs) -> None:
+    """Print what worker processes do on one machine that they share with Postgres (``--workers``)."""
+    print("one machine for the workers and Postgres: records/s (workers, Postgres of the cores)")
+    for cores in MACHINES:
+        results = {
+            workers: simulate(
+                Scenario(slots=workers, cores=cores, postgres_cores=cores, one_machine=True), costs
+            )
+            for workers in sorted({1, cores // 4, cores // 2, cores} - {0})
+        }
+        shown = ", ".join(
+            f"{workers} workers {result.rate:,.0f} ({result.workers:.0%}, {result.postgres:.0%})"
+            for workers, result in results.items()
+        )
+        print(f"{cores:>2} cores: {shown}")
+    print()
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the tables, after measuring if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
@@ -166,6 +187,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     show_error(measured, costs)
     if arguments.wait_ms is not None:
         costs = replace(costs, wait=Cost(arguments.wait_ms / 1e3, 0.0))
+    show_machines(costs)
     scenario = Scenario(
         slots=arguments.slots,
         cores=arguments.cores,

@@ -23,6 +23,7 @@ from sinks.tables import Tables, known_schema, use_of, without_schema
 from transforms.batch.coverage import merge
 from transforms.batch.record import RecordBatch
 from transforms.errors import SluiceError
+from transforms.parse.columns.columnar import Columnar, joined
 from transforms.settle.flight import Footprint, Range
 
 _LINE = 37
@@ -116,14 +117,16 @@ def keys_of(target: Target, values: Values) -> AbstractSet[Hashable] | None:
     return frozenset(forms[0] if len(forms) == 1 else map(hash, zip(*forms, strict=True)))
 
 
-def _cells(values: Values, name: str) -> list[Any]:
+def _cells(values: Values, name: str) -> Sequence[Any]:
+    if isinstance(values, Columnar):
+        return values.columns.get(name) or [None] * len(values)
     try:
         return list(map(itemgetter(name), values))
     except KeyError:
         return [value.get(name) for value in values]
 
 
-def _forms(kind: str, cells: list[Any]) -> Sequence[Hashable] | None:
+def _forms(kind: str, cells: Sequence[Any]) -> Sequence[Hashable] | None:
     """The cells of one column, none of them NULL, in the one form that all spellings share."""
     kinds = set(map(type, cells))
     if kind in ("int2", "int4", "int8"):
@@ -139,7 +142,7 @@ def _forms(kind: str, cells: list[Any]) -> Sequence[Hashable] | None:
     return cells if kinds <= {str} else None
 
 
-def _uuids(cells: list[str]) -> list[str] | None:
+def _uuids(cells: Sequence[str]) -> Sequence[str] | None:
     """Each in its usual spelling, which has lower case and four dashes. Braces might surround it."""
     lines = "\n".join(cells)
     dashes = "-" * len(cells)
@@ -158,21 +161,24 @@ def _uuids(cells: list[str]) -> list[str] | None:
 
 def _by_label(batches: Iterable[RecordBatch], schema: str | None) -> dict[str, Values]:
     """The values of the records of each table; those that were not routed under an empty label."""
-    of_table: dict[str, list[Mapping[str, Any]]] = {}
+    of_table: defaultdict[str, list[Values]] = defaultdict(list)
     for batch in batches:
         values = batch.values
         if values is None or not batch.raws:
             continue
         if batch.targets is None:
-            of_table.setdefault("", []).extend(values)
+            of_table[""].append(values)
             continue
         labels = {name: without_schema(name, schema) for name in set(batch.targets)}
         if len(labels) == 1:
-            of_table.setdefault(next(iter(labels.values())), []).extend(values)
+            of_table[next(iter(labels.values()))].append(values)
             continue
+        dealt: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for name, value in zip(batch.targets, values, strict=True):
-            of_table.setdefault(labels[name], []).append(value)
-    return dict(of_table)
+            dealt[labels[name]].append(value)
+        for label, of_label in dealt.items():
+            of_table[label].append(of_label)
+    return {label: joined(parts) for label, parts in of_table.items()}
 
 
 def _target_of(

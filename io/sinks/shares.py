@@ -86,14 +86,20 @@ class Share:
 
     def write(self, connection: sa.Connection, writer: TableWriter) -> None:
         """Write the records; those that cannot be are in ``written.poison`` or left out."""
-        typed = dialect_of(connection).checks_types
+        dialect = dialect_of(connection)
+        typed = dialect.checks_types
         routed = self.use.several  # whether one record may become several rows of this table
         parts = []
         for number, batch in self.parts:
             good = batch
             if self.target.origin_key:
                 good = without_ambiguous(good, routes=routed)
-            good = with_typed_cells(self.target, good, typed=typed, schema=self.use.config.schema)
+            good = with_typed_cells(
+                *(self.target, good),
+                typed=typed,
+                schema=self.use.config.schema,
+                written=dialect.written_json,
+            )
             parts.append((number, good))
         batches = [batch for _, batch in parts]
         if not self.target.ordered and any(map(_has_deletes, batches)):

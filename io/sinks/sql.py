@@ -40,6 +40,7 @@ from transforms.batch.record import Failure, RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
 from transforms.metrics import MetricName
+from transforms.parse.columns.columnar import ColumnForms
 from transforms.parse.hidden.paths import Hidden
 from transforms.route.table_name import UNROUTED
 from transforms.settle.dead_budget import DeadBudget, spending_of
@@ -150,6 +151,10 @@ class SqlSink:
             config = use_of(self.tables, label, default_schema(config.database)).config
         target = targets.remembered(config)
         return ExpectedFields() if target is None else target.expected_fields
+
+    def column_forms(self) -> ColumnForms | None:
+        """How records that come here as they are are read; None where each is looked at by itself."""
+        return targets.column_forms(self.config, self.outbox or self.tables or self.objects)
 
     def check_read(self, ledger: Ledger) -> None:
         """Refuse a read whose ledger is not the one that this sink writes.

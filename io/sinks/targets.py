@@ -11,7 +11,7 @@ from sinks.database.catalogue.figures import Need
 from sinks.database.classify import classify
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
-from sinks.database.engine import DATABASE_ERRORS, exists, retried, transaction
+from sinks.database.engine import DATABASE_ERRORS, dialect_for, exists, retried, transaction
 from sinks.database.label import label_of
 from sinks.database.migrations import migrate
 from sinks.order.write import rules_of
@@ -26,6 +26,7 @@ from sinks.table.writer import TableWriter
 from sinks.text.quoting import quote, quoted
 from sinks.writers import writer_of
 from transforms.errors import ConfigError, SinkFailed, SluiceError
+from transforms.parse.columns.columnar import ColumnForms
 from transforms.per_process import PerProcess
 from transforms.throttle import Throttle
 
@@ -168,6 +169,19 @@ def _prepare(config: SqlConfig) -> tuple[Target, bool]:
 def remembered(config: SqlConfig) -> Target | None:
     """The target as this process last saw it, or None if it has not seen it yet."""
     return _MEMORIES.get(config).target
+
+
+def column_forms(config: SqlConfig, looks: object = None) -> ColumnForms | None:
+    """How records for the target are read; None if each is looked at by itself, or it is not known.
+
+    Args:
+        config: Of the target.
+        looks: What looks at single records; false if nothing does.
+    """
+    target = None if looks else remembered(config)
+    if target is None:
+        return None
+    return target.column_forms(dialect_for(config.database).written_json)
 
 
 def target_in(connection: sa.Connection, config: SqlConfig, writer: TableWriter) -> Target:

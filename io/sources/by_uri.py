@@ -28,6 +28,7 @@ class SourceOptions:
             ``text`` for topics.
         streaming: Read forever, including what arrives later.
         parallel: Cut the source into splits for many readers; otherwise one reader walks it.
+        most_splits: Into how many splits a topic is cut at most; None for as many as a cluster can use.
         limits: Bounds of a batch.
         max_record_bytes: Largest record.
         split_bytes: Length of the byte ranges in which large files of plain lines are read.
@@ -54,6 +55,7 @@ class SourceOptions:
     format: str = "auto"
     streaming: bool = False
     parallel: bool = True
+    most_splits: int | None = None
     limits: BatchLimits = BatchLimits()  # noqa: RUF009 - frozen
     max_record_bytes: int = 1 << 20
     split_bytes: int = 64 << 20
@@ -114,7 +116,7 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
     # Here, because files need neither these nor librdkafka.
     from sources.kafka.fair.tenants import KEY as FAIR_KEY
     from sources.kafka.messages.elements import cutter_of
-    from sources.kafka.source import KafkaSource
+    from sources.kafka.source import MOST_SPLITS, KafkaSource
 
     messages = cutter_of(
         options.format,
@@ -141,6 +143,7 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
         limits=options.limits,
         outage_budget=options.outage_budget,
         parallel=options.parallel,
+        most_splits=options.most_splits or MOST_SPLITS,
         messages=messages,
         missing_topic=options.missing_topic or "wait",
         fair=options.fair,

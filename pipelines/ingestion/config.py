@@ -98,6 +98,7 @@ class RunConfig:
         progress: How to show how far the run is.
         detach: Whether to leave the job to the cluster once it runs.
         metrics_address: Host and port where the process shows its metrics, or None.
+        workers: How many processes of this machine read; 1 is this one.
         options: The options that the user gave, by name, without secrets.
     """
 
@@ -108,4 +109,5 @@ class RunConfig:
     progress: Mode
     detach: bool = False
     metrics_address: tuple[str, int] | None = None
+    workers: int = 1
     options: Dict[str, Any] = field(default_factory=dict)

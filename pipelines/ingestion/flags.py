@@ -322,6 +322,14 @@ def _add_run(parser: Parser) -> None:
     group = parser.add_argument_group("the run")
     add_runner(group)
     group.add_argument(
+        "--workers",
+        type=whole(at_least=0),
+        default=1,
+        metavar="N",
+        help="how many processes of this machine read side by side (DirectRunner); 0 for one on each core "
+        "(default: 1)",
+    )
+    group.add_argument(
         "--max_in_flight",
         type=whole(at_least=LEAST_IN_FLIGHT),
         metavar="N",

@@ -18,7 +18,7 @@ from pipelines.ingestion.configuring.change_flags import on_delete_of, unwrap_of
 from pipelines.ingestion.configuring.controlling import controls_of
 from pipelines.ingestion.configuring.documents import mapping_of, schema_of
 from pipelines.ingestion.configuring.registry_flags import subject_schema, with_registry
-from pipelines.ingestion.configuring.running import run_config
+from pipelines.ingestion.configuring.running import run_config, with_workers
 from pipelines.ingestion.configuring.sources import is_text, sources_of, takes_turns
 from pipelines.ingestion.flags import MAX_DEAD, Option, parser
 from pipelines.ingestion.step_references import steps_of
@@ -130,6 +130,7 @@ def configured(
     runner = runner_of(flags.runner)  # from here on, Beam knows the runner's own options
     refuse_unknown(rest, names, argv)
     destination.check(flags, names.parse_known_args([])[0])
+    runner = with_workers(flags, runner)
     set_outage_budget(flags, runner)
     every = (*steps, *steps_of(flags.step, remote=runner.remote))
     return _ingest_config(flags, runner, every), run_config(flags, runner, rest)

@@ -7,7 +7,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 
@@ -28,7 +28,10 @@ from pipelines.ingestion.steps import Steps, applied
 from pipelines.ingestion.stored_types import with_stored_types
 from pipelines.operation.start import once_reachable
 from pipelines.telemetry import progress
+from pipelines.workers import connections, side_by_side
+from pipelines.workers.worker import serve
 from runners.runner import Runner, Submission
+from runners.workers.pool import forked
 from sinks import targets
 from sinks.jobs.store import check_room
 from sinks.ledger import submissions
@@ -39,7 +42,7 @@ from sinks.table.config import SqlConfig
 from sources.jobs.source import JobsSource
 from transforms import notes
 from transforms.errors import SluiceError
-from transforms.parse.parse import Parse
+from transforms.parse.parse import Parse, ParseConfig
 from transforms.parse.validate import Validate
 from transforms.read import standing
 from transforms.read.job_queue import Waiting
@@ -50,11 +53,17 @@ from transforms.steps.service import Waits
 
 
 def build(
-    pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, runner: Runner
+    pipeline: beam.Pipeline,
+    config: IngestConfig,
+    sink: SqlSink,
+    runner: Runner,
+    *,
+    planned_elsewhere: Collection[str] = (),
 ) -> beam.pvalue.DoOutputsTuple:
     """The whole path of a record: one fused stage from the split to the commit.
 
     Write stores a record that fails and may succeed later; Read reads it again once it is due.
+    ``planned_elsewhere`` names the sources of a worker process (``pipelines.workers``).
     """
     sources = (*config.sources, config.jobs)
     reading = execution.reading(
@@ -64,6 +73,7 @@ def build(
         streaming=config.streaming,
         most_records=config.batch_records,
         controls=config.controls,
+        planned_elsewhere=planned_elsewhere,
     )
     read = pipeline | "Read" >> reading
     waits = Waits(config.write.backoff, config.write.outage_budget)
@@ -139,7 +149,11 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         controls=config.controls,
     )
     entry = entry_of(run_id, config, run)
-    with observed(config, run), ExitStack() as entries:
+    with (
+        forked(run.workers, lambda line: serve(line, config, run, build)) as workers,
+        observed(config, run),
+        ExitStack() as entries,
+    ):
         # The runner comes first, so that no table is created for one that cannot start.
         with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
             budget = config.write.outage_budget
@@ -149,6 +163,8 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
                 lambda: check_room(config.sql.database, config.parse.max_record_bytes), budget
             )
             created = once_reachable(sink.prepare, budget)
+            if workers:
+                once_reachable(lambda: connections.check(config.sql.database, run.workers), budget)
             ending = entries.enter_context(entered(entry))
             hold, whole = held.holding(config), config
             config = _checked(held.at_start(config, run, hold), sink)
@@ -164,7 +180,10 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             if run.detach:
                 ending.outcome = None
                 return _detach(pipeline, config, sink, run, entry)
-            counters, signals = _run(pipeline, config, sink, run, entry)
+            if workers:
+                counters, signals = side_by_side.read(workers, config, sink, run)
+            else:
+                counters, signals = _run(pipeline, config, sink, run, entry)
         while not (config.streaming or signals or held.pauses_jobs(config)) and _due_soon(
             config.jobs
         ):
@@ -189,7 +208,15 @@ def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
     fixed = tuple(once_reachable(source.fixed, budget) for source in sources)
     if config.dead_letters is not None:
         once_reachable(config.dead_letters.check, budget)
-    return replace(config, sources=fixed)
+    return replace(config, sources=fixed, parse=_by_columns(config, sink))
+
+
+def _by_columns(config: IngestConfig, sink: SqlSink) -> ParseConfig:
+    """How records are parsed, now that the table is there: by columns if no step looks at one."""
+    looks = (config.mapping, config.schema, config.routes, config.steps, config.parse.epochs)
+    if any(looks) or config.unwrap.is_needed:
+        return config.parse
+    return replace(config.parse, columns=sink.column_forms())
 
 
 def _with_stored_types(sink: SqlSink, config: IngestConfig) -> SqlSink:

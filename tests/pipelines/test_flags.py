@@ -31,6 +31,15 @@ def test_a_count_may_have_another_least_number() -> None:
             flags.whole(at_least=4)(text)
 
 
+def test_a_count_may_be_nothing() -> None:
+    assert flags.whole(at_least=0)("0") == 0
+    for text in ("-1", "x"):
+        with pytest.raises(
+            argparse.ArgumentTypeError, match="must be a whole number of at least 0"
+        ):
+            flags.whole(at_least=0)(text)
+
+
 def test_types_know_the_schema_of_their_values_and_those_that_read_alike_are_equal() -> None:
     described = flags.Described(str, {"type": "string"})
     assert described == flags.Described(str, {"type": "string"})

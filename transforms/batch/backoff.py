@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from weakref import WeakSet
 
 from transforms import instruments
 from transforms.errors import ConfigError
+from transforms.per_process import PerProcess
 
 _log = logging.getLogger(__name__)
 
@@ -176,14 +177,27 @@ _under_way: WeakSet[Outage] = WeakSet()
 """Outages that have begun and not ended, while somebody waits for their end."""
 
 
+_of_workers: PerProcess[None, dict[int, Mapping[str, float]]] = PerProcess(lambda _: {})
+"""By the number of a worker process, the services that are away from it."""
+
+
 def forget_outages() -> None:
     """Forget every outage: a new run starts, and nobody waits any more for those of the last one."""
     _under_way.clear()
+    _of_workers.clear()
+
+
+def adopt(worker: int, away: Mapping[str, float]) -> None:
+    """Take over which services are away from the worker process of that number."""
+    _of_workers.get(None)[worker] = away
 
 
 def services_away() -> dict[str, float]:
-    """The services that are away from this process, each with the seconds since when."""
+    """The services that are away from this process or a worker, each with the seconds since when."""
     away: dict[str, float] = {}
-    for outage in list(_under_way):
-        away[outage.service] = max(outage.seconds, away.get(outage.service, 0.0))
+    own = [(outage.service, outage.seconds) for outage in list(_under_way)]
+    reported = list(_of_workers.get(None).values())
+    for services in (own, *(of_worker.items() for of_worker in reported)):
+        for service, seconds in services:
+            away[service] = max(seconds, away.get(service, 0.0))
     return away

@@ -290,9 +290,10 @@ class RecordBatch:
 
     @property
     def raw_bytes(self) -> int:
-        """How many bytes its good records have, as read; counted at every call."""
+        """How many bytes its good records have, as read; counted at every call, or estimated."""
         if self.expansions is None:
-            return sum(map(len, self.raws))
+            estimate: int | None = getattr(self.raws, "estimate", None)  # of those not made yet
+            return sum(map(len, self.raws)) if estimate is None else estimate
         return sum({id(raw): len(raw) for raw in self.raws}.values())  # several share their bytes
 
     def record(self, index: int) -> Record:

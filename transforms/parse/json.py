@@ -15,8 +15,8 @@ from transforms.parse.json_text import STRING, decode_json, decode_long
 from transforms.parse.numbers import MAX_DIGITS, TOO_LONG, exact
 from transforms.parse.raw import check_size, text_of
 
-# What msgspec and its number hook raise for bad JSON; msgspec's own errors are ValueErrors.
-_UNREADABLE = (ValueError, ArithmeticError, RecursionError)
+UNREADABLE = (ValueError, ArithmeticError, RecursionError)
+"""What msgspec and its number hook raise for bad JSON; msgspec's own errors are ValueErrors."""
 
 _NAMES = {
     list: "an array",
@@ -97,11 +97,11 @@ def parse_value(raw: bytes, max_bytes: int, max_depth: int, *, quotes: bool = Tr
     check_size(raw, max_bytes)
     if raw.startswith(_BOM):
         raw = raw.replace(_BOM, b"   ", 1)  # blanks, so that positions in messages stay right
-    if _is_deep(raw, max_depth):
+    if is_deep(raw, max_depth):
         raise Reject(f"JSON is nested {depth(raw):,} levels deep, limit {max_depth}", "too_deep")
     try:
         return decode_long(raw)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         _reject(raw, error, quotes)
 
 
@@ -110,11 +110,11 @@ def parse_objects(raws: Sequence[bytes], max_bytes: int, max_depth: int) -> list
     longest = max(map(len, raws))
     if longest > max_bytes:
         return None
-    if longest > 2 * max_depth and any(_is_deep(raw, max_depth) for raw in raws):
+    if longest > 2 * max_depth and any(is_deep(raw, max_depth) for raw in raws):
         return None
     try:
         values = list(map(decode_json, raws))
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return values if set(map(type, values)) == {dict} else None
 
@@ -129,7 +129,8 @@ def depth(raw: bytes) -> int:
     return max(accumulate(map(_STEPS.__getitem__, brackets), initial=0))
 
 
-def _is_deep(raw: bytes, max_depth: int) -> bool:
+def is_deep(raw: bytes, max_depth: int) -> bool:
+    """Whether the JSON text in ``raw`` is nested deeper than ``max_depth``."""
     # Counting scans at memory speed; the true depth takes a Python loop over the brackets. A text
     # without closing brackets can be shorter than twice its depth, but it is malformed.
     return (

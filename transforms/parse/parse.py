@@ -9,10 +9,13 @@ import apache_beam as beam
 
 import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms import instruments
-from transforms.batch.record import RecordBatch
+from transforms.batch.record import JSON, RecordBatch
 from transforms.errors import ConfigError
 from transforms.parse import typed_rows
 from transforms.parse.by_format import MAX_BYTES, MAX_DEPTH, One, readers
+from transforms.parse.columns.columnar import ColumnForms
+from transforms.parse.columns.csv_columns import CsvReader, csv_reader_of
+from transforms.parse.columns.json_columns import Reader, reader_of
 from transforms.parse.epochs import EpochColumn, with_instants
 from transforms.parse.quotes import without_quotes
 from transforms.parse.raw import with_head_only
@@ -24,6 +27,9 @@ from transforms.parse.registry.schema import Schemas
 from transforms.steps.apply import apply_to_values
 
 STAGE = "parse"
+
+MISFITS_SHARE = 8
+"""One of so many records may be malformed where the others are read column by column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class ParseConfig:
         tombstones: Whether no bytes at all are a record without fields: the key says what is gone.
         schemas: Looks up the schemas that messages of topics name; None where they name none.
         keys: Whether the keys of messages are decoded too.
+        columns: What is known of the columns that records are for, if no step between looks at a
+            single record: they are read column by column. None to read each record.
 
     Raises:
         ConfigError: A bound is less than 1.
@@ -52,6 +60,7 @@ class ParseConfig:
     tombstones: bool = False
     schemas: Schemas | None = None
     keys: bool = False
+    columns: ColumnForms | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_record_bytes", "max_depth"):
@@ -114,7 +123,9 @@ def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
         batch = with_key_values(batch, config.decoders)
     values = _by_schemas(batch, one, config)
     if values is None:
-        parsed = apply_to_values(batch, batch.raws, one, STAGE, whole, quotes=quotes)
+        parsed = _by_columns(batch, one, config) or apply_to_values(
+            batch, batch.raws, one, STAGE, whole, quotes=quotes
+        )
     else:
         indices = range(len(batch.raws))
         parsed = apply_to_values(batch, indices, values.one, STAGE, values.many, quotes=quotes)
@@ -123,6 +134,35 @@ def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     limit = config.max_record_bytes
     cut = (with_head_only(failure, limit) for failure in parsed.failures)
     return replace(parsed, failures=tuple(cut))
+
+
+def _by_columns(batch: RecordBatch, one: One, config: ParseConfig) -> RecordBatch | None:
+    """``batch`` with its values column by column; None where each record is to be read by ``one``."""
+    if config.columns is None or batch.claim is not None or not batch.raws:
+        return None
+    if batch.format.name == "csv":
+        reader: Reader | CsvReader | None = csv_reader_of(batch.format)
+    else:
+        reader = reader_of(batch.raws, config.columns) if batch.format == JSON else None
+    if reader is None:
+        return None
+    count = len(batch.raws)
+    reading = reader.read(
+        batch.raws, config.max_record_bytes, config.max_depth, count // MISFITS_SHARE
+    )
+    fitted = reading is not None
+    if reading is not None and reading.misfits:
+        raws = [batch.raws[index] for index in reading.misfits]
+        rest = batch.keep(reading.misfits, None)
+        refused = apply_to_values(rest, raws, one, STAGE, quotes=config.quotes)
+        fitted = not refused.raws
+        misfits = set(reading.misfits)
+        good = [index for index in range(count) if index not in misfits]
+        batch = replace(batch.keep(good, None), failures=refused.failures)
+    reader.note(fitted=fitted)
+    if reading is None or not fitted:
+        return None
+    return batch.with_values(reader.records(batch.raws, reading))
 
 
 def _with_tombstones(one: One) -> One:

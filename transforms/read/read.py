@@ -7,7 +7,7 @@ watermark, pacing, backlog and drain. A connector supplies a ``Source`` and a ``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -18,7 +18,8 @@ from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Source, Split
 from transforms.errors import ConfigError
-from transforms.read import quota
+from transforms.read import assigned, quota
+from transforms.read.assigned import ASSIGNED
 from transforms.read.control import Controls
 from transforms.read.hold import Hold
 from transforms.read.reading import Pacing, Reading
@@ -43,6 +44,8 @@ class ReadSplits(beam.PTransform):
             read before all splits are planned.
         controls: What operators ask of the pipeline, which may be to read nothing for now; None where
             nobody can ask.
+        planned_elsewhere: The URIs of the sources whose splits another process assigns to this one
+            (``transforms.read.assigned``).
 
     Raises:
         ConfigError: Some sources are read forever and others are not, or ``streaming`` says otherwise.
@@ -57,10 +60,13 @@ class ReadSplits(beam.PTransform):
         streaming: bool | None = None,
         spread: bool = False,
         controls: Controls | None = None,
+        planned_elsewhere: Collection[str] = (),
     ) -> None:
         super().__init__()
         streaming = _streaming(sources, streaming)
         self._spread = spread and not streaming
+        self._planned = [source.uri for source in sources if source.uri not in planned_elsewhere]
+        self._assigned = bool(planned_elsewhere)
         self._sources = {source.uri: source for source in sources}
         self._ledger = ledger
         self._pacing = pacing or Pacing()
@@ -76,10 +82,12 @@ class ReadSplits(beam.PTransform):
         services.reset()  # of an earlier pipeline of this process
         quota.reset()
         kind = _ReadStreaming if self._streaming else _ReadBounded
+        plan = _PlanFn(self._sources, self._ledger, streaming=self._streaming)
+        elements = [*([ASSIGNED.source] if self._assigned else ()), *self._planned]
         planned = (
             pbegin
-            | "Sources" >> beam.Create(list(self._sources), reshuffle=False)
-            | "Plan" >> beam.ParDo(_PlanFn(self._sources, self._ledger)).with_output_types(Split)
+            | "Sources" >> beam.Create(elements, reshuffle=False)
+            | "Plan" >> beam.ParDo(plan).with_output_types(Split)
         )
         if self._spread:
             planned |= "Spread" >> beam.Reshuffle()
@@ -102,14 +110,20 @@ def _streaming(sources: Sequence[Source], streaming: bool | None) -> bool:
 
 
 class _PlanFn(beam.DoFn):
-    """List the splits of a source that are not settled."""
+    """List the splits of a source that are not settled, or those that are assigned."""
 
-    def __init__(self, sources: dict[str, Source], ledger: Ledger) -> None:
+    def __init__(self, sources: dict[str, Source], ledger: Ledger, *, streaming: bool) -> None:
         self._sources = sources
         self._ledger = ledger
+        self._streaming = streaming
 
     def process(self, uri: str) -> Iterator[Split]:
-        yield from self._sources[uri].splits(self._ledger)
+        if uri != ASSIGNED.source:
+            yield from self._sources[uri].splits(self._ledger)
+        elif self._streaming:
+            yield from iter(assigned.next_split, None)
+        else:
+            yield ASSIGNED
 
 
 class _ReadFn(beam.DoFn):
@@ -131,6 +145,9 @@ class _ReadFn(beam.DoFn):
 
     def read(self, split: Split, tracker: Any, watermark: Any) -> Iterator[Any]:
         """Poll, claim and emit until the split is done or checkpointed, or its time is up."""
+        if split == ASSIGNED:
+            yield from assigned.read(tracker, watermark, self.read)
+            return
         source = self._source_of(split)
         hold = Hold(self._controls, split.source, streaming=self.streaming)
         reading = Reading(source, split, self._ledger, tracker, watermark, self._pacing, hold)

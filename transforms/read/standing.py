@@ -1,7 +1,7 @@
 """How the partitions stand that this process reads: what is in them, and what cannot be read yet.
 
 The values are from memory: the summary reads them at the end, and a metric may at any time. They
-stay in the process that reads the partitions.
+stay in the process that reads the partitions, unless it is a worker of this one.
 """
 
 from __future__ import annotations
@@ -60,6 +60,12 @@ def noted() -> Sequence[Standing]:
     standings = _standings.get(None)
     with standings.lock:
         return list(standings.by_partition.values())
+
+
+def adopt(standings: Sequence[Standing]) -> None:
+    """Take over how the partitions stand that a worker process reads."""
+    for standing in standings:
+        note(standing)
 
 
 def held_back() -> int:

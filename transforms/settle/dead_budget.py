@@ -69,8 +69,9 @@ class Outcome(Protocol):
 class DeadBudget:
     """How many dead letters a run may make of records that it reads for the first time.
 
-    Attempts at jobs and replays do not count. Where several processes share the work, each keeps
-    to the budget by itself.
+    Attempts at jobs and replays do not count. The worker processes of one machine know of each other's
+    dead letters, a moment later (``elsewhere``); where a cluster shares the work, each process keeps to the
+    budget by itself. A percentage is of what one process reads.
 
     Attributes:
         text: As the user wrote it, for messages.
@@ -173,8 +174,9 @@ class Spending:
         if not failures:
             return ""
         budget = self.budget
-        if budget.number is not None and self.dead + len(failures) > budget.number:
-            counted = f"{self.dead + len(failures):,} records are dead letters"
+        number = self.dead + len(failures) + _elsewhere.get(None).number
+        if budget.number is not None and number > budget.number:
+            counted = f"{number:,} records are dead letters"
             return _line(counted, budget, failures, quoting=quoting)
         if budget.percent is None:
             return ""
@@ -203,6 +205,23 @@ class Spending:
         return {source: numbers for source, numbers in sums.items() if numbers[0]}
 
 
+@dataclass(slots=True)
+class _Elsewhere:
+    """How many dead letters the other workers of this run have made."""
+
+    number: int = 0
+
+
+def elsewhere(number: int) -> None:
+    """Say how many dead letters the other workers of this run have made so far."""
+    _elsewhere.get(None).number = number
+
+
+def spent() -> int:
+    """How many dead letters this process has made of records that it read for the first time."""
+    return sum(spending.dead for spending in _spendings.values())
+
+
 def spending_of(budget: DeadBudget, run: str) -> Spending:
     """What ``run`` has spent of ``budget`` in this process."""
     return _spendings.get((budget, run))
@@ -224,3 +243,5 @@ def _line(counted: str, budget: DeadBudget, failures: Sequence[Failure], *, quot
 _spendings: PerProcess[tuple[DeadBudget, str], Spending] = PerProcess(
     lambda key: Spending(budget=key[0])
 )
+
+_elsewhere: PerProcess[None, _Elsewhere] = PerProcess(lambda _: _Elsewhere())

@@ -228,13 +228,20 @@ def _one_line(error: BaseException) -> str:
     elif not primary:
         text = str(error).strip().replace("\n\t", "; ").replace("\n", "; ")  # libpq's lines
     else:
-        detail = diagnostics.message_detail
-        context = _COPY_VALUE.search(diagnostics.context or "")
-        text = primary + (f": {detail}" if detail else "") + (f" ({context[1]})" if context else "")
+        return line_of(primary, diagnostics.message_detail, diagnostics.context)
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_MISMATCH:
         text += ": the INTEGER PRIMARY KEY takes whole numbers only"
-    line = redact(" ".join(text.split())) or type(error).__name__
-    return line[:MESSAGE_LIMIT]
+    return _line(text) or type(error).__name__
+
+
+def line_of(primary: str, detail: str | None, context: str | None = None) -> str:
+    """One bounded line, without secrets, of what PostgreSQL says: its message, detail and context."""
+    value = _COPY_VALUE.search(context or "")
+    return _line(primary + (f": {detail}" if detail else "") + (f" ({value[1]})" if value else ""))
+
+
+def _line(text: str) -> str:
+    return redact(" ".join(text.split()))[:MESSAGE_LIMIT]
 
 
 # COPY names line and column, in the language of the server, and quotes the value that it could not

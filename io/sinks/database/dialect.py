@@ -13,6 +13,7 @@ from sinks.database.backends.apart import Apart
 from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
 from sinks.database.rehearsing import Rehearsing
+from transforms.parse.columns.columnar import Form
 
 Writing = Literal["copy", "sqlite", "on duplicate", "arrow", "portable"]
 """Ways to write a target table: by COPY, as SQLite does best, by MariaDB's INSERT … ON DUPLICATE KEY
@@ -78,6 +79,11 @@ class Dialect(Protocol):
     @property
     def keeps_zones(self) -> bool:
         """Whether a column can hold a point in time together with its time zone."""
+        ...
+
+    @property
+    def written_json(self) -> Mapping[str, Form]:
+        """By type of a column, how it takes JSON as it is written, as if its value were given."""
         ...
 
     @property

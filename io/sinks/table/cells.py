@@ -17,6 +17,8 @@ from typing import Any, Literal
 from sinks.table.target import Column, Target
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import Reject
+from transforms.parse.columns.columnar import CHUNK, Columnar, Form
+from transforms.parse.columns.json_columns import checked_texts
 from transforms.parse.convert import column_types, number_of
 from transforms.parse.csv.cells import quoted_fields
 from transforms.parse.json_text import decode_json, decode_long
@@ -36,7 +38,12 @@ _WORDS = {  # as PostgreSQL reads a boolean
 
 
 def with_typed_cells(
-    target: Target, batch: RecordBatch, *, typed: bool, schema: str | None = None
+    target: Target,
+    batch: RecordBatch,
+    *,
+    typed: bool,
+    schema: str | None = None,
+    written: Mapping[str, Form] | None = None,
 ) -> RecordBatch:
     """``batch`` with the text of its CSV cells as the table's columns take it.
 
@@ -49,9 +56,12 @@ def with_typed_cells(
         typed: Whether the database reads text as a column's type and refuses what does not fit.
         schema: The JSON Schema that the records have been checked against, if any. Where it
             allows a string, a cell of a JSON column is a string.
+        written: By type, how the database takes JSON as it is written.
     """
     if batch.format.name != "csv" or not batch.values:
         return batch
+    columnar = batch.values if isinstance(batch.values, Columnar) else None
+    as_written: dict[str, Sequence[Any]] = {}
     changes: dict[int, dict[str, Any]] = {}
     refused: dict[int, Reject] = {}
     strings = _strings(schema, tuple(column.name for column in target.columns))
@@ -59,6 +69,11 @@ def with_typed_cells(
         kind = _kind(column.type, postgres=typed)
         if kind == "text" or (kind == "json" and column.name in strings):
             continue
+        if columnar is not None and (written or {}).get(column.type) == "json":
+            texts = _json_texts(columnar, column.name)
+            if texts is not None:
+                as_written[column.name] = texts
+                continue
         for index in _candidates(batch.values, column.name, kind):
             try:
                 cell = _typed(batch, index, column.name, kind)
@@ -66,7 +81,54 @@ def with_typed_cells(
                 refused.setdefault(index, reason)
             else:
                 changes.setdefault(index, {})[column.name] = cell
+    if columnar is not None and (as_written or changes or refused):
+        types = {column.name: column.type for column in target.columns}
+        return _changed_columns(batch, columnar, changes, refused, as_written, types)
     return _changed(batch, changes, refused) if changes or refused else batch
+
+
+def _json_texts(values: Columnar, name: str) -> Sequence[Any] | None:
+    """The cells of a column as texts of JSON; None if they are to be looked at one by one."""
+    cells = values.columns.get(name)
+    texts: list[Any] = []
+    for start in range(0, len(cells or ()), CHUNK):
+        piece = checked_texts(cells[start : start + CHUNK]) if cells else None
+        if piece is None:
+            return None
+        texts += piece
+    return texts or None
+
+
+def _changed_columns(
+    batch: RecordBatch,
+    values: Columnar,
+    changes: Mapping[int, Mapping[str, Any]],
+    refused: Mapping[int, Reject],
+    as_written: Mapping[str, Sequence[Any]],
+    types: Mapping[str, str],
+) -> RecordBatch:
+    """``batch`` with other cells, as columns; without the records that are refused."""
+    columns = {**values.columns, **as_written}
+    for name in {name for cells in changes.values() for name in cells}:
+        columns[name] = list(columns[name])
+    for index, cells in changes.items():
+        for name, cell in cells.items():
+            columns[name][index] = cell  # type: ignore[index]  # a list of its own
+
+    def row(index: int) -> Mapping[str, Any]:
+        decoded = {
+            name: None if texts[index] is None else decode_json(texts[index])
+            for name, texts in as_written.items()
+        }
+        return {**values[index], **changes.get(index, {}), **decoded}
+
+    written = {name: types[name] for name in as_written}
+    changed = Columnar(columns, len(values), row, written, frozenset(as_written))
+    if not refused:
+        return batch.with_values(changed)
+    good = [index for index in range(len(values)) if index not in refused]
+    failures = _failures(batch, refused)
+    return batch.keep(good, changed.picked(good), failures)
 
 
 def _columns(target: Target) -> Sequence[Column]:
@@ -84,7 +146,10 @@ def _fields_of_key(target: Target) -> Sequence[str]:
 
 def _candidates(values: Sequence[Mapping[str, Any]], name: str, kind: Kind) -> Sequence[int]:
     """The records whose cell in a column needs a closer look."""
-    cells = [value.get(name) for value in values]
+    if isinstance(values, Columnar):
+        cells = values.columns.get(name, ())
+    else:
+        cells = [value.get(name) for value in values]
     if kind in ("typed", "any"):
         return [i for i, cell in enumerate(cells) if cell == ""] if "" in cells else ()
     if kind == "number":
@@ -104,7 +169,8 @@ def _typed(batch: RecordBatch, index: int, name: str, kind: Kind) -> Any:
         Reject: It cannot.
     """
     assert batch.values is not None  # noqa: S101 - the caller has them
-    text = batch.values[index][name]
+    values = batch.values
+    text = values.columns[name][index] if isinstance(values, Columnar) else values[index][name]
     if not text:
         if name not in quoted_fields(batch, index):
             return None
@@ -152,12 +218,16 @@ def _changed(
     values = list(batch.values)
     for index, cells in changes.items():
         values[index] = {**values[index], **cells}
-    failures = [
+    failures = _failures(batch, refused)
+    good = [index for index in range(len(values)) if index not in refused]
+    return batch.keep(good, [values[index] for index in good], failures)
+
+
+def _failures(batch: RecordBatch, refused: Mapping[int, Reject]) -> list[Failure]:
+    return [
         Failure.of(batch.record(index), STAGE, reason.category, reason)
         for index, reason in sorted(refused.items())
     ]
-    good = [index for index in range(len(values)) if index not in refused]
-    return batch.keep(good, [values[index] for index in good], failures)
 
 
 @lru_cache(maxsize=64)

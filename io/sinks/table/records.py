@@ -16,6 +16,7 @@ from sinks.table.origin import cells_of
 from sinks.table.rows import Poison
 from sinks.table.target import Target
 from transforms.batch.record import RecordBatch
+from transforms.parse.columns.columnar import joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,15 @@ def records_of(
     Raises:
         SinkFailed: The origin is the key, and the table has no column for the number of a record.
     """
-    values: list[Mapping[str, Any]] = []
-    starts = []
+    parts: list[Sequence[Mapping[str, Any]]] = []
+    starts, count = [], 0
     for batch in batches:
-        starts.append(len(values))
+        starts.append(count)
         if batch.raws:
             assert batch.values is not None, "batches are parsed before they are written"  # noqa: S101
-            values.extend(batch.values)
+            parts.append(batch.values)
+            count += len(batch.values)
+    values = joined(parts)
     origin = cells_of(dialect, target.key, batches) if target.origin_key else {}
     return Records(values, origin, starts, isolate, effects)
 

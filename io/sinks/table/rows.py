@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
 from typing import Any
 
 from sinks.table.target import PAYLOAD, Target
 from transforms.batch.record import Failure, Record
 from transforms.error_texts import message_of
 from transforms.errors import Reject
+from transforms.parse.columns.columnar import Columnar, uniform
+from transforms.parse.columns.columnar import picked as picked_cells
 
 Shape = tuple[str, ...]
 _SHAPES_KEPT = 1_000
@@ -65,12 +66,14 @@ class Rows:
         indices: The record of each row.
         origin: For a table keyed by origin, the cells of these columns of every record.
         columns: The cells of every field, if all rows are known to have the same fields.
+        texts: The fields whose cells are texts of JSON, not values.
     """
 
     values: Sequence[Mapping[str, Any]]
     indices: Sequence[int]
     origin: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     columns: Mapping[str, Sequence[Any]] | None = None
+    texts: frozenset[str] = frozenset()
 
     def cells(self, name: str) -> Sequence[Any]:
         """The values of one column; None where a row has no value."""
@@ -90,11 +93,13 @@ class Block:
         names: The columns.
         cells: The values of each column.
         indices: The record of each row.
+        texts: The columns whose cells are texts of JSON, not values.
     """
 
     names: tuple[str, ...]
     cells: Sequence[Sequence[Any]]
     indices: Sequence[int]
+    texts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,43 +123,32 @@ def rows_of(
         records: Parsed records.
         origin: Cells of the origin, one for each record; empty where fields are the key.
     """
-    columns = None if target.whole_payload else _uniform(records)
-    shapes = set(map(tuple, records)) if columns is None else {tuple(records[0])}
+    columns, texts = _columns(target, records)
+    shapes = set(map(tuple, records)) if columns is None else {tuple(columns)}
     plans = {shape: _plan(target, shape) for shape in shapes}
     troubled = any(plan.missing_key or plan.generated or plan.unknown for plan in plans.values())
     if target.whole_payload:
         rows, poison = _payload_rows(target, records)
     elif not troubled:
-        rows, poison = Rows(records, range(len(records)), origin, columns), []
+        rows, poison = Rows(records, range(len(records)), origin, columns, texts), []
     else:
         rows, poison = _sorted_out(target, records, plans)
     rows.origin = origin
     return _without_null_keys(target, rows, poison)
 
 
-def _uniform(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]] | None:
-    """The records' cells by field, if all records have the same fields.
-
-    Cheaper than comparing shapes, since the cells are needed anyway.
-    """
-    if not records or not records[0]:
-        return None
-    names = tuple(records[0])
-    cells_of = itemgetter(*names) if len(names) > 1 else None
-    columns: list[list[Any]] = [[] for _ in names]
-    try:
-        for start in range(0, len(records), CHUNK):
-            chunk = records[start : start + CHUNK]
-            if set(map(len, chunk)) != {len(names)}:
-                return None
-            if cells_of is None:
-                columns[0].extend(map(itemgetter(names[0]), chunk))
-                continue
-            for column, cells in zip(columns, zip(*map(cells_of, chunk), strict=True), strict=True):
-                column.extend(cells)
-    except KeyError:
-        return None
-    return dict(zip(names, columns, strict=True))
+def _columns(
+    target: Target, records: Sequence[Mapping[str, Any]]
+) -> tuple[Mapping[str, Sequence[Any]] | None, frozenset[str]]:
+    """The records' cells by field, if all have the same fields, and which of them are texts of JSON."""
+    if target.whole_payload:
+        return None, frozenset()
+    if isinstance(records, Columnar) and records:
+        types = {column.name: column.type for column in target.columns}
+        # A table may have been altered since the records were read.
+        if all(types.get(name) == kind for name, kind in records.written.items()):
+            return records.columns, records.texts
+    return uniform(records), frozenset()
 
 
 def blocks_of(target: Target, rows: Rows) -> list[Block]:
@@ -208,20 +202,21 @@ def signatures_of(target: Target, rows: Rows) -> list[frozenset[str]] | None:
 
 def picked(rows: Rows, positions: Sequence[int]) -> Rows:
     """The rows at ``positions``, in that order."""
-    columns = rows.columns
+    values, columns = rows.values, rows.columns
+    if isinstance(values, Columnar):
+        values = values.picked(positions)
+    else:
+        values = [values[p] for p in positions]
     if columns is not None:
-        columns = {name: [cells[p] for p in positions] for name, cells in columns.items()}
-    return Rows(
-        [rows.values[p] for p in positions],
-        [rows.indices[p] for p in positions],
-        rows.origin,
-        columns,
-    )
+        columns = {name: picked_cells(cells, positions) for name, cells in columns.items()}
+    indices = [rows.indices[p] for p in positions]
+    return Rows(values, indices, rows.origin, columns, rows.texts)
 
 
 def split(block: Block, start: int, end: int) -> Block:
     """The rows ``[start, end)`` of ``block``."""
-    return Block(block.names, [cells[start:end] for cells in block.cells], block.indices[start:end])
+    cells = [column[start:end] for column in block.cells]
+    return Block(block.names, cells, block.indices[start:end], block.texts)
 
 
 ENCODE_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
@@ -257,7 +252,7 @@ def without_refused(
 def pick(block: Block, positions: Sequence[int]) -> Block:
     """The rows of ``block`` at ``positions``, in that order."""
     cells = [[column[p] for p in positions] for column in block.cells]
-    return Block(block.names, cells, [block.indices[p] for p in positions])
+    return Block(block.names, cells, [block.indices[p] for p in positions], block.texts)
 
 
 def _whole(target: Target, rows: Rows) -> Block:
@@ -267,7 +262,7 @@ def _whole(target: Target, rows: Rows) -> Block:
         present = set().union(*set(map(tuple, rows.values)))
     names = tuple(c.name for c in target.columns if c.name in present and c.name not in rows.origin)
     names += tuple(rows.origin)
-    return Block(names, [rows.cells(name) for name in names], rows.indices)
+    return Block(names, [rows.cells(name) for name in names], rows.indices, rows.texts)
 
 
 _plans: dict[tuple[Target, Shape], _Plan] = {}

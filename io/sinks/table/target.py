@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from sinks.table.config import POSITION, OnConflict, SqlConfig, UnknownFields
 from sinks.text.quoting import quote
 from transforms.batch.expected import ExpectedFields
 from transforms.errors import ConfigError
+from transforms.parse.columns.columnar import ColumnForms, Form
 from transforms.route.table_name import TableName
 
 ORIGIN_COLUMNS = ("ingest_source", "ingest_partition", "ingest_offset")
@@ -122,6 +123,22 @@ class Target:
     def defaults(self) -> frozenset[str]:
         """Names of columns where a missing field is not the same as NULL."""
         return frozenset(column.name for column in self.columns if column.has_default)
+
+    def column_forms(self, written: Mapping[str, Form]) -> ColumnForms | None:
+        """How records are read that are for this table; None where each is looked at by itself.
+
+        Args:
+            written: By type, how the database takes JSON as it is written.
+        """
+        if self.whole_payload or self.ordered:
+            return None
+        return ColumnForms(
+            tuple(
+                (column.name, column.type, written[column.type])
+                for column in self.columns
+                if column.type in written and column.name not in self.key
+            )
+        )
 
     @property
     def expected_fields(self) -> ExpectedFields:

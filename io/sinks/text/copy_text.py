@@ -23,7 +23,9 @@ Encoder = Callable[[Sequence[Any]], Sequence[str]]
 NULL = "\\N"
 
 _NUL = "\x00"
-_ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))  # the backslash first
+ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
+"""Characters, and how COPY reads them; the backslash first."""
+
 INTEGER_TYPES = frozenset({"int2", "int4", "int8", "smallint", "integer", "bigint"})
 """PostgreSQL's integer types, by both of their names."""
 
@@ -62,13 +64,22 @@ def escape(texts: Sequence[str]) -> Sequence[str]:
     if _NUL in joined:
         raise ValueError("NUL (\\u0000) cannot be stored in a text column")
     # To find nothing takes a twentieth of what it takes to replace nothing.
-    escapes = [(character, written) for character, written in _ESCAPES if character in joined]
+    escapes = [(character, written) for character, written in ESCAPES if character in joined]
     if not escapes:
         return texts
     escaped = _NUL.join(texts)
     for character, written in escapes:  # a tenth of what str.translate takes
         escaped = escaped.replace(character, written)
     return escaped.split(_NUL)
+
+
+def encode_json_texts(texts: Sequence[Any]) -> Sequence[str]:
+    """Texts of JSON, each on one line, for COPY; None is NULL."""
+    if None in texts:
+        filled = encode_json_texts([text or "" for text in texts])
+        return [NULL if text is None else t for text, t in zip(texts, filled, strict=True)]
+    joined = "\n".join(texts)
+    return joined.replace("\\", "\\\\").split("\n") if "\\" in joined else texts
 
 
 def copy_data(lines: Sequence[str]) -> bytes:

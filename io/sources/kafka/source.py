@@ -61,6 +61,7 @@ class KafkaSource:
         idle_seconds: A partition with nothing to read for this long does not hold back the
             watermark.
         parallel: Whether splits are read side by side.
+        most_splits: The most splits, where ``uri`` does not say how many.
         split_count: How many splits share the partitions if ``uri`` does not say.
         messages: What a message holds other than one JSON object; None for that.
         missing_topic: While streaming, whether to wait for a topic that ``uri`` names and that does
@@ -83,6 +84,7 @@ class KafkaSource:
     discovery_interval: float = 10.0
     idle_seconds: float = 5.0
     parallel: bool = False
+    most_splits: int = MOST_SPLITS
     split_count: int = 1
     messages: MessageCutter | None = None
     missing_topic: MissingTopic = "wait"
@@ -148,7 +150,7 @@ class KafkaSource:
 
     def fixed(self) -> KafkaSource:
         """The same source with as many splits as there are partitions now, where many are read
-        side by side and ``uri`` does not say how many; ``MOST_SPLITS`` at most.
+        side by side and ``uri`` does not say how many; ``most_splits`` at most.
 
         Called where the job is submitted: a split's name is the key of its state, so that the
         number must not change with the partitions while a job or a savepoint of it lives.
@@ -160,7 +162,7 @@ class KafkaSource:
         if not self.parallel or self.address.splits is not None:
             return self
         partitions = len(self.cluster.topics(self.address).labels)
-        return replace(self, split_count=min(max(partitions, 1), MOST_SPLITS))
+        return replace(self, split_count=min(max(partitions, 1), self.most_splits))
 
     def owns(self, source: str) -> bool:
         """Whether ``source`` is ``kafka://TOPIC`` and that topic is read here."""

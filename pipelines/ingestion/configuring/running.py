@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipelines import command
@@ -12,6 +13,8 @@ from pipelines.ingestion.flags import parser
 from pipelines.running import cluster
 from pipelines.telemetry.progress import Mode, mode_of
 from runners.runner import Runner
+from runners.workers.cores import usable_cores
+from sinks.database.dialects import dialect_named
 from transforms.errors import ConfigError
 from transforms.secrets import redact
 
@@ -44,8 +47,35 @@ def run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) -
         progress=_progress(flags),
         detach=flags.detach,
         metrics_address=_metrics_address(flags, runner),
+        workers=flags.workers,
         options=_given_options(flags),
     )
+
+
+def with_workers(flags: argparse.Namespace, runner: Runner) -> Runner:
+    """The runner as it reads with ``--workers``, of which 0 becomes the number of cores.
+
+    Raises:
+        ConfigError: The runner has its own workers, or the database lets one process in.
+    """
+    if flags.workers == 1:
+        return runner
+    if runner.name != "DirectRunner":
+        how = "--parallelism" if runner.remote else "DirectRunner"
+        raise ConfigError(
+            f"--workers: {runner.name} starts no processes of its own here; use {how}"
+        )
+    if flags.workers == 0:
+        flags.workers = usable_cores()
+    if flags.workers == 1:
+        return runner
+    url = flags.state or flags.sink
+    backend = str(url).partition(":")[0].partition("+")[0]
+    if dialect_named(backend).one_process:
+        raise ConfigError(
+            f"--workers {flags.workers}: {backend} lets one process at a time into a database; leave it out"
+        )
+    return replace(runner, parallel=True)
 
 
 def _progress(flags: argparse.Namespace) -> Mode:

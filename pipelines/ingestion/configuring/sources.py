@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clients.kafka import config as kafka_config
@@ -56,7 +57,25 @@ def _by_source(flags: argparse.Namespace) -> Iterator[argparse.Namespace]:
         yield argparse.Namespace(**{**vars(flags), **alone.get(uri, {})})
 
 
+_SPLITS_OF_WORKER = 4
+"""Of a topic that is read to its end: partitions are not equally long, so that a worker gets several."""
+
+_SPLIT_BYTES = 16 << 20
+"""Of a file that workers share."""
+
+
 def _options(flags: argparse.Namespace, routes: Routes | None, *, parallel: bool) -> SourceOptions:
+    options = _of_one_reader(flags, routes, parallel=parallel)
+    if flags.workers == 1:
+        return options
+    # A worker of a stream reads all of its splits in turns, so that one is best.
+    splits = flags.workers * (1 if flags.streaming else _SPLITS_OF_WORKER)
+    return replace(options, most_splits=splits, split_bytes=_SPLIT_BYTES)
+
+
+def _of_one_reader(
+    flags: argparse.Namespace, routes: Routes | None, *, parallel: bool
+) -> SourceOptions:
     return SourceOptions(
         format=flags.format,
         max_record_bytes=flags.max_record_bytes,

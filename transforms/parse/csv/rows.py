@@ -55,20 +55,16 @@ def parse_rows(
 ) -> list[Row] | None:
     """The rows in ``raws``, or None when ``parse_row`` would reject any of them."""
     columns = format.columns
-    if max(map(len, raws)) > max_bytes:
-        return None
+    if "" not in columns and not format.nulls:
+        cells = parse_cells(raws, max_bytes, format)
+        return None if cells is None else [dict(zip(columns, row, strict=True)) for row in cells]
     unnamed = "" in columns
     if len(set(columns)) < len(columns) and not unnamed:
         return None
-    encoding = format.encoding or "utf-8"
-    try:
-        texts = [raw.decode(encoding) for raw in raws]
-        rows = list(rows_of(texts, max_bytes, format))
-    except (csv.Error, UnicodeDecodeError):
+    read = _read(raws, max_bytes, format)
+    if read is None:
         return None
-    # An open quote swallows the next record, which leaves fewer rows than records.
-    if len(rows) != len(raws):
-        return None
+    texts, rows = read
     widths = set(map(len, rows))
     if unnamed:
         if min(widths) < fewest(columns) or max(widths) > len(columns):
@@ -79,12 +75,46 @@ def parse_rows(
         ]
     if widths != {len(columns)}:
         return None
-    if format.nulls:
-        return [
-            dict(zip(columns, with_nulls(row, text, format), strict=True))
-            for row, text in zip(rows, texts, strict=True)
-        ]
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    return [
+        dict(zip(columns, with_nulls(row, text, format), strict=True))
+        for row, text in zip(rows, texts, strict=True)
+    ]
+
+
+def parse_cells(
+    raws: Sequence[bytes],
+    max_bytes: int,
+    format: Format,  # noqa: A002
+) -> list[list[str]] | None:
+    """The cells of the rows in ``raws``, or None when ``parse_row`` would reject any of them.
+
+    Every column has a name, and no text stands for NULL.
+    """
+    columns = format.columns
+    if len(set(columns)) < len(columns):
+        return None
+    read = _read(raws, max_bytes, format)
+    if read is None or set(map(len, read[1])) != {len(columns)}:
+        return None
+    return read[1]
+
+
+def _read(
+    raws: Sequence[bytes],
+    max_bytes: int,
+    format: Format,  # noqa: A002
+) -> tuple[list[str], list[list[str]]] | None:
+    """The texts of ``raws``, and their cells; None if one is not one row."""
+    if max(map(len, raws)) > max_bytes:
+        return None
+    encoding = format.encoding or "utf-8"
+    try:
+        texts = [raw.decode(encoding) for raw in raws]
+        rows = list(rows_of(texts, max_bytes, format))
+    except (csv.Error, UnicodeDecodeError):
+        return None
+    # An open quote swallows the next record, which leaves fewer rows than records.
+    return (texts, rows) if len(rows) == len(raws) else None
 
 
 def _why(text: str, format: Format, quotes: bool) -> str:  # noqa: A002

@@ -16,6 +16,7 @@ from sinks.database.database import Database
 from sinks.database.dialect import Row, Writing
 from sinks.database.rehearsing import Rehearsing
 from transforms.errors import Contention
+from transforms.parse.columns.columnar import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class Generic:
     def apart(self, url: sa.URL, name: str) -> Apart | None:
         """None: that a connection finds another schema by itself is not portable."""
         return None
+
+    @property
+    def written_json(self) -> Mapping[str, Form]:
+        """No type: values are bound."""
+        return {}
 
     @property
     def in_flight(self) -> int:

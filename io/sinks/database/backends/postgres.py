@@ -27,6 +27,7 @@ from sinks.database.dialect import Row, Writing
 from sinks.text import encoding as text_encoding
 from sinks.text.copy_text import copy_data, encoder_of, escape
 from sinks.text.quoting import quote
+from transforms.parse.columns.columnar import Form
 from transforms.parse.json_text import encode_json
 
 LOCKS = 256
@@ -58,6 +59,14 @@ _NO_SCANS = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
 _NO_SORTS = "SET LOCAL enable_sort = off"
 
 
+_WRITTEN_JSON: Mapping[str, Form] = {
+    "numeric": "number",
+    "float4": "number",
+    "float8": "number",
+    "jsonb": "json",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Postgres(Generic):
     """PostgreSQL 12 or later."""
@@ -77,6 +86,11 @@ class Postgres(Generic):
     @property
     def rehearsing(self) -> RehearsingPostgres:
         return RehearsingPostgres()
+
+    @property
+    def written_json(self) -> Mapping[str, Form]:
+        """Numbers, and JSON of which only the value is kept, where rows are copied."""
+        return _WRITTEN_JSON if self.copies else {}
 
     @property
     def in_flight(self) -> int:

@@ -27,6 +27,8 @@ from sinks.text.quoting import quoted
 
 UNIQUE_VIOLATION = "23505"
 _MANY_ROUNDS = 4  # up to which no rows are folded
+_FEW_REFUSED = 4
+_APART = 32  # rows from one that is refused to the next
 
 
 def write(connection: sa.Connection, target: Target, records: Records) -> Written:
@@ -78,6 +80,7 @@ class _CopyWriter:
         self._target = target
         self._records = records
         self._written = written
+        self._many_refused = False
         self._ignoring = target.on_conflict.mode == "ignore"
         self._may_copy = (
             # A name that looks like the context of COPY's errors would put the blame elsewhere.
@@ -92,7 +95,8 @@ class _CopyWriter:
         blocks = self._encoded(blocks_of(self._target, rows), self._written.poison)
         if not blocks or (self._may_copy and self._copied_directly(blocks)):
             return
-        if not (len(blocks) == 1 and self._staging.wrote_whole(blocks[0])):
+        whole = len(blocks) == 1 and not self._many_refused
+        if not (whole and self._staging.wrote_whole(blocks[0])):
             self._staging.write(blocks, ())
 
     def in_rounds(self, rows: Rows, keys: Sequence[Hashable]) -> None:
@@ -178,7 +182,7 @@ class _CopyWriter:
             return False
 
         def blame(error: BaseException) -> Blame:
-            if whole or sqlstate_of(error) == UNIQUE_VIOLATION:
+            if whole or sqlstate_of(error) == UNIQUE_VIOLATION or _are_dense(poison):
                 return "nobody"
             verdict = self._session.blame(error)
             return "nobody" if verdict == "doubtful" else verdict  # staging finds whose it is
@@ -196,8 +200,9 @@ class _CopyWriter:
         except psycopg2.Error as error:
             if sqlstate_of(error) == UNIQUE_VIOLATION or blame_of(error) == "doubtful":
                 self._written.collided = True
-            elif not (whole and self._session.blame(error) == "row"):
+            elif not ((whole or _are_dense(poison)) and self._session.blame(error) == "row"):
                 raise
+            self._many_refused = _are_dense(poison)
             return False
         self._written.collided = False
         self._written.poison.extend(poison)
@@ -205,3 +210,9 @@ class _CopyWriter:
             self._evidence.passed(len(indices))
             self._written.insert(self._records, indices)
         return True
+
+
+def _are_dense(poison: Sequence[Poison]) -> bool:
+    """Whether so many rows are refused that the staging table finds the next ones faster."""
+    few = len(poison) < _FEW_REFUSED
+    return not few and poison[-1].index - poison[0].index < _APART * len(poison)

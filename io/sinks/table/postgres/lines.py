@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from sinks.table.rows import CHUNK, ENCODE_ERRORS, Block, Poison, without_refused
 from sinks.table.target import Target
-from sinks.text.copy_text import Encoder, copy_data, encoder_of
+from sinks.text.copy_text import Encoder, copy_data, encode_json_texts, encoder_of
+from transforms.parse.columns.columnar import Cells
 
 # What our encoders and msgspec's raise for a value that has no text form.
 
@@ -41,6 +43,37 @@ class Lines:
         return Lines(self.names, texts, [self.indices[p] for p in rest], copy_data(texts))
 
 
+class _Texts(Sequence[str]):
+    """The lines of ``whole``, cut only when somebody asks for one: few commits need them.
+
+    Args:
+        whole: Lines as COPY reads them: a line feed in a cell is escaped.
+        count: How many there are.
+    """
+
+    def __init__(self, whole: bytes, count: int) -> None:
+        self._whole = whole
+        self._count = count
+        self._texts: list[str] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if self._texts is None:
+            self._texts = self._whole.decode().split("\n")[:-1]
+        return self._texts[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self[:])
+
+
 def encode_blocks(target: Target, blocks: Sequence[Block], poison: list[Poison]) -> list[Lines]:
     """Encode ``blocks``, without those that become empty.
 
@@ -52,8 +85,13 @@ def encode_blocks(target: Target, blocks: Sequence[Block], poison: list[Poison])
 
 def _encode_block(target: Target, block: Block, poison: list[Poison]) -> Lines:
     types = {column.name: column.type for column in target.columns}
-    encoders = {name: encoder_of(types[name]) for name in block.names}
+    encoders = {
+        name: encode_json_texts if name in block.texts else encoder_of(types[name])
+        for name in block.names
+    }
     try:
+        if any(isinstance(cells, Cells) for cells in block.cells):
+            return _encode_arrow(block, [types[name] for name in block.names], encoders)
         return _encode(block, list(encoders.values()))
     except ENCODE_ERRORS:
         # UTF-8 may lack what a text has.
@@ -61,12 +99,31 @@ def _encode_block(target: Target, block: Block, poison: list[Poison]) -> Lines:
         return _encode(good, list(encoders.values()))
 
 
+def _encode_arrow(block: Block, kinds: Sequence[str], encoders: Mapping[str, Encoder]) -> Lines:
+    from sinks.text.arrow_text import lines_of  # with pyarrow, which most runs do not need
+
+    whole = lines_of(kinds, block.cells, list(encoders.values()))
+    return Lines(block.names, _Texts(whole, len(block.indices)), block.indices, whole)
+
+
 def _encode(block: Block, encoders: Sequence[Encoder]) -> Lines:
-    texts: list[str] = []
-    for start in range(0, len(block.indices), CHUNK):
-        end = start + CHUNK
+    count = len(block.indices)
+    parts: list[str] = []
+    for start in range(0, count, CHUNK):
+        end = min(start + CHUNK, count)
         columns = [
             encoder(cells[start:end]) for encoder, cells in zip(encoders, block.cells, strict=True)
         ]
-        texts.extend(map("\t".join, zip(*columns, strict=True)))
-    return Lines(block.names, texts, block.indices, copy_data(texts))
+        parts.append(_joined(columns, end - start))
+    whole = "".join(parts).encode()
+    return Lines(block.names, _Texts(whole, count), block.indices, whole)
+
+
+def _joined(columns: Sequence[Sequence[str]], count: int) -> str:
+    """The ``count`` lines with the cells of ``columns``: half of what it takes to join each line."""
+    step = 2 * len(columns)
+    pieces = ["\t"] * (step * count)
+    for place, cells in enumerate(columns):
+        pieces[2 * place :: step] = cells
+    pieces[step - 1 :: step] = ["\n"] * count
+    return "".join(pieces)

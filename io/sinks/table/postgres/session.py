@@ -172,6 +172,10 @@ class Session:
             del self._savepoints[depth:]
             self._set = min(self._set, depth)
 
+    def undo(self, name: str) -> None:
+        """Take back what the block under the innermost savepoint, of this name, has done."""
+        self.execute(f"ROLLBACK TO SAVEPOINT sluice_{name}")
+
     def _with_savepoints(self, statement: str) -> str:
         """``statement`` after those that set the savepoints which the server does not have yet."""
         names, self._set = self._savepoints[self._set :], len(self._savepoints)

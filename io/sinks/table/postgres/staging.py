@@ -17,7 +17,7 @@ from sinks.database.classify import sqlstate_of
 from sinks.database.tables import Operation
 from sinks.table.evidence import Evidence
 from sinks.table.isolate import Blame, isolate, poison_of
-from sinks.table.postgres import rights, staging_table, statements
+from sinks.table.postgres import rights, staging_table, statements, trial
 from sinks.table.postgres.lines import Lines
 from sinks.table.postgres.session import Session
 from sinks.table.postgres.staging_table import StagingTable
@@ -27,6 +27,7 @@ from sinks.table.target import Target
 from sinks.table.turns import cuts_of, pieces
 
 _REFUSALS = frozenset({"23502", "23514"})  # not_null_violation, check_violation
+_FEW_ROWS = 4  # that cost no less to be tried on the server
 _FEW_STATEMENTS = 8  # that may each read the whole staging table
 
 
@@ -236,34 +237,117 @@ class Staging:
 
     def _insert_isolated(self, block: StagedBlock, start: int, end: int) -> None:
         """Insert the rows ``[start, end)``, by number; those that are refused become poison."""
-        offset = start - block.start
-        count = end - start
+        numbers = [n for n in range(start, end) if n - block.start not in block.refused]
+        if len(numbers) <= _FEW_ROWS or self.session.isolate:
+            self._insert_piecewise(block, numbers)
+            return
+        if self._refused_whole(block, numbers) is None:
+            return
+        for place in range(0, len(numbers), trial.AT_ONCE):
+            rest = self._without_suspects(block, numbers[place : place + trial.AT_ONCE])
+            if rest:
+                self._insert_piecewise(block, self._without_refused(block, rest, rest))
+
+    def _without_suspects(self, block: StagedBlock, numbers: Sequence[int]) -> Sequence[int]:
+        """Insert rows; without those that the table itself would refuse, if that is all it takes.
+
+        Returns:
+            The numbers of the rows that are not inserted, and not set aside either.
+        """
+        error = self._refused_whole(block, numbers)
+        if error is None:
+            return ()
+        if sqlstate_of(error) not in _REFUSALS:
+            return numbers
+        refused = self.refused(block, numbers[0], numbers[-1] + 1) or ()
+        suspected = [number for number in numbers if number in refused]
+        rest = self._without_refused(block, numbers, suspected)
+        if not rest or (len(rest) < len(numbers) and self._refused_whole(block, rest) is None):
+            return ()
+        return rest
+
+    def _refused_whole(self, block: StagedBlock, numbers: Sequence[int]) -> psycopg2.Error | None:
+        """Insert the rows with these numbers at once; the error if one of them is to blame for it."""
+        try:
+            effect = self._insert_pieces(block, numbers)
+        except psycopg2.Error as error:
+            if self._blame(block, error) == "nobody":
+                raise
+            return error
+        self._evidence.passed(effect)
+        return None
+
+    def _without_refused(
+        self, block: StagedBlock, numbers: Sequence[int], suspected: Sequence[int]
+    ) -> Sequence[int]:
+        """Set those of the staged rows aside of which the server says that it refuses them.
+
+        Args:
+            block: The rows.
+            numbers: Which of them.
+            suspected: Those to ask about.
+
+        Returns:
+            The numbers of the other rows. Some of them may be refused as well.
+        """
+        if not suspected:
+            return numbers
+        self._index(_FEW_STATEMENTS)
+        statement = statements.trial_statement(
+            self.target, self.table, block.lines.names, trial.SPAN, trial.RESULT
+        )
+        refusals = trial.refusals(
+            self.session, statement, suspected, deferrable=self.target.deferrable
+        )
+        gone = set()
+        for number, refusal in (refusals or {}).items():
+            poison = refusal.poison(block.lines.indices[number - block.start])
+            if poison is not None:
+                block.poison.append(poison)
+                gone.add(number)
+        if not gone:
+            return numbers
+        self.session.execute(statements.delete_statement(self.table, gone))
+        return [n for n in numbers if n not in gone]
+
+    def _insert_piecewise(self, block: StagedBlock, numbers: Sequence[int]) -> None:
+        """Insert the rows with these numbers; those that are refused become poison, one by one.
+
+        The staging table has no other rows between the first and the last of them.
+        """
 
         def insert(first: int, last: int) -> int:
-            if last - first < count:
+            if last - first < len(numbers):
                 # Poison is being isolated: pieces must not read the whole table each.
                 self._index(_FEW_STATEMENTS)
-            with self.session.savepoint("piece"):
-                results = self._insert(block, start + first, start + last)
-            self._count_results(block, results)
-            return len(results)
+            return self._insert_pieces(block, numbers[first:last])
 
-        def fail(position: int, error: BaseException) -> None:
-            block.poison.append(poison_of(block.lines.indices[offset + position], error))
+        def fail(place: int, error: BaseException) -> None:
+            index = block.lines.indices[numbers[place] - block.start]
+            block.poison.append(poison_of(index, error))
 
         def blame(error: BaseException) -> Blame:
-            names = block.lines.names
-            self.session.refuse_lack_of(error, lambda: rights.needed(self.target, names))
-            return self.session.blame(error)
+            return self._blame(block, error)
 
         def suspects(error: BaseException, first: int, last: int) -> Collection[int]:
             if sqlstate_of(error) not in _REFUSALS:
                 return ()
-            numbers = self.refused(block, start + first, start + last)
-            return [number - start for number in numbers or ()]
+            refused = self.refused(block, numbers[first], numbers[last - 1] + 1) or ()
+            return [place for place in range(first, last) if numbers[place] in refused]
 
-        skip = {position - offset for position in block.refused if position >= offset}
-        isolate(count, insert, fail, blame, self._evidence, skip=skip, suspects=suspects)
+        isolate(len(numbers), insert, fail, blame, self._evidence, suspects=suspects)
+
+    def _blame(self, block: StagedBlock, error: BaseException) -> Blame:
+        names = block.lines.names
+        self.session.refuse_lack_of(error, lambda: rights.needed(self.target, names))
+        return self.session.blame(error)
+
+    def _insert_pieces(self, block: StagedBlock, numbers: Sequence[int]) -> int:
+        """Insert the rows with these numbers, or none of them; how many took effect."""
+        with self.session.savepoint("piece"):
+            results = self._insert(block, numbers[0], numbers[-1] + 1)
+        self._count_results(block, results)
+        return len(results)
 
     def _insert(self, block: StagedBlock, start: int, end: int) -> list[tuple[Any, ...]]:
         batch = None

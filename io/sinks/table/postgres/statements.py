@@ -131,6 +131,37 @@ def insert_statement(
     # Triggers may change the key of a row: what was inserted cannot be found by it.
     if target.interplay.rewriting or (batch is not None and not effects):
         label = f"{span[0]:d}::bigint" if effects else f"{batch or 0:d}"
+    return _insert_statement(target, table, names, where, label, effects=effects)
+
+
+def trial_statement(
+    target: Target, table: StagingTable, names: tuple[str, ...], span: tuple[str, str], result: str
+) -> str:
+    """Insert staged rows into the target: ``insert_statement`` as PL/pgSQL runs it.
+
+    Args:
+        target: The table.
+        table: Where the rows are staged.
+        names: Their columns.
+        span: The variables with the numbers of the first and of the last row.
+        result: A variable that may be overwritten.
+    """
+    where = f"{table.ordinal} BETWEEN {span[0]} AND {span[1]}"
+    if not updates_first(target, names):
+        return _insert(target, table, names, f"{table.rows} WHERE {where}", returned=False)
+    statement = _insert_statement(target, table, names, where, "0", effects=False)
+    return f"{statement} INTO {result}"
+
+
+def _insert_statement(
+    target: Target,
+    table: StagingTable,
+    names: tuple[str, ...],
+    where: str,
+    label: str | None,
+    *,
+    effects: bool,
+) -> str:
     if _action(target, names) == "NOTHING" and not updates_first(target, names):
         return _insert_new(target, table, names, where, label, effects=effects)
     return _upsert(target, table, names, where, label, effects=effects)
@@ -289,26 +320,32 @@ def _result(label: str, fresh: str, source: str, effects: bool) -> str:
 
 
 def _insert(
-    target: Target, table: StagingTable, names: Sequence[str], source: str, *, ordered: bool = False
+    target: Target,
+    table: StagingTable,
+    names: Sequence[str],
+    source: str,
+    *,
+    ordered: bool = False,
+    returned: bool = True,
 ) -> str:
-    """The INSERT, which returns the key of each row and whether it is new.
+    """The INSERT, which returns the key of each row and whether it is new, unless not ``returned``.
 
     The rows of ``source`` are put in order, unless they are ``ordered``.
     """
     columns = ", ".join(map(quote, names))
     key = ", ".join(map(quote, target.key))
-    returned = ", ".join(f"sluice_target.{quote(name)}" for name in target.key)
+    shown = ", ".join(f"sluice_target.{quote(name)}" for name in target.key)
     # Only with ignore may a key repeat. Where the order is free, all writers use the same: two
     # that lock the same rows in different orders would end in a deadlock.
     free = target.on_conflict.mode != "ignore" and not target.interplay.entangled
     order = "" if ordered else f" ORDER BY {key if free else table.ordinal}"
     # xmax is 0 in a row version that no update has made.
     fresh = "true" if target.partitioned else "sluice_target.xmax = 0"
+    returning = f" RETURNING {shown}, {fresh} AS sluice_fresh" if returned else ""
     return (
         f"INSERT INTO {quoted(target.table)} AS sluice_target ({columns}) "
         f"SELECT {columns} FROM {source}{order} "
-        f"ON CONFLICT ({key}) DO {_action(target, names)} "
-        f"RETURNING {returned}, {fresh} AS sluice_fresh"
+        f"ON CONFLICT ({key}) DO {_action(target, names)}{returning}"
     )
 
 

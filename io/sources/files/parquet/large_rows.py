@@ -15,6 +15,7 @@ from sources.files.framing import RefusedRecord, oversized, unreadable
 from sources.files.parquet.arrow_columns import values_of
 from sources.files.parquet.arrow_rows import Rows, rows_of
 from sources.files.parquet.arrow_types import is_list, leaves
+from sources.files.parquet.columns.arrow_batch import ArrowBatch, arrow_batch_of
 from sources.files.parquet.long_values import LongValue, Marks
 from sources.files.parquet.row_weights import cuts, weight_of, weights_of
 from transforms.parse.json_text import encode_decimal_text
@@ -46,6 +47,12 @@ class SizedRows:
         self._int96 = int96
         self._marks = marks
         self._limit = limit
+
+    def whole(self, batch: pa.RecordBatch, most: int) -> ArrowBatch | None:
+        """The rows of ``batch``, of up to ``most`` bytes; None where they are to be looked at one by one."""
+        if self._marks:
+            return None
+        return arrow_batch_of(batch, self._encoder, self._int96, self._limit, most)
 
     def of(self, batch: pa.RecordBatch, first: int) -> tuple[Rows, Refused]:
         """The rows of ``batch``, with no values for those that are refused.

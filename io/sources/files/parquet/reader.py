@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import Any
@@ -159,6 +159,11 @@ class ParquetReader:
     def _batches(self, arrow: pa.RecordBatch, opened: _OpenObject) -> list[RecordBatch]:
         """``arrow`` as batches within the limit of bytes."""
         first, total = self._position, opened.groups.total
+        whole = opened.rows.whole(arrow, self._limits.bytes)
+        if whole is not None:
+            end = first + len(arrow)
+            self._done = end >= total
+            return [self._batch(list(range(first, end)), whole.raws, whole.values, [], end)]
         rows, refused_rows = opened.rows.of(arrow, first)
         values, raws = rows.values, rows.raws
         batches = []
@@ -225,8 +230,8 @@ class ParquetReader:
     def _batch(
         self,
         offsets: list[int],
-        raws: list[bytes],
-        values: list[dict[str, Any]],
+        raws: Sequence[bytes],
+        values: Sequence[Any],
         failures: list[Failure],
         end: int,
     ) -> RecordBatch:

@@ -11,6 +11,7 @@ import pytest
 from sinks.table.config import OnConflict
 from sinks.table.rows import CHUNK, Rows, blocks_of, picked, rows_of, runs_of
 from sinks.table.target import Column, Target
+from transforms.parse.columns.columnar import Columnar
 from transforms.route.table_name import TableName
 
 TARGET = Target(
@@ -35,6 +36,40 @@ def blocks(target: Target, records: Sequence[Mapping[str, Any]]) -> list[tuple[A
         (block.names, [list(cells) for cells in block.cells], list(block.indices))
         for block in blocks_of(target, rows)
     ]
+
+
+def in_columns(written: Mapping[str, str], texts: frozenset[str] = frozenset()) -> Columnar:
+    """Two records, of which the cells say other than the records that are made of them."""
+    records = [{"id": 1, "a": "made"}, {"id": 2, "a": "made"}]
+    cells: dict[str, list[Any]] = {"id": [1, 2], "a": ["read", "read"]}
+    return Columnar(cells, 2, lambda index: records[index], written, texts)
+
+
+class TestColumnar:
+    def test_cells_that_were_read_are_taken_without_making_records(self) -> None:
+        rows, _ = rows_of(TARGET, in_columns({"a": "text"}, frozenset({"a"})), {})
+        (block,) = blocks_of(TARGET, rows)
+        assert block.cells == [[1, 2], ["read", "read"]]
+        assert block.texts == {"a"}
+        (one,) = blocks_of(TARGET, picked(rows, [1]))
+        assert one.cells == [[2], ["read"]]
+        assert list(one.indices) == [1]
+        assert one.texts == {"a"}
+
+    def test_cells_for_a_column_of_another_type_are_not_taken(self) -> None:
+        rows, _ = rows_of(TARGET, in_columns({"a": "jsonb"}, frozenset({"a"})), {})
+        (block,) = blocks_of(TARGET, rows)
+        assert block.cells == [[1, 2], ["made", "made"]]
+        assert block.texts == frozenset()
+
+    def test_a_field_without_a_column_refuses_each_record(self) -> None:
+        target = replace(TARGET, columns=TARGET.columns[:1])
+        rows, poison = rows_of(target, in_columns({}), {})
+        assert len(rows.indices) == 0
+        assert [(bad.index, bad.category) for bad in poison] == [
+            (0, "unknown_field"),
+            (1, "unknown_field"),
+        ]
 
 
 class TestBlocksOf:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from sinks.table.config import OnConflict
+from sinks.table.target import Column, Target
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.errors import ConfigError
+from transforms.parse.columns.columnar import ColumnForms
+from transforms.route.table_name import TableName
 
 TABLE = "CREATE TABLE events (id integer PRIMARY KEY, name text, seen integer)"
 
@@ -57,3 +63,25 @@ class TestTargetOf:
         database.run(TABLE)
         with pytest.raises(ConfigError, match="no column payload"):
             database.sink(key=["id"], unknown_fields="payload")
+
+
+class TestColumnForms:
+    TARGET = Target(
+        table=TableName("t"),
+        label="t",
+        columns=(Column("id", "numeric"), Column("n", "numeric"), Column("s", "text")),
+        generated=frozenset(),
+        key=("id",),
+        origin_key=False,
+        whole_payload=False,
+        on_conflict=OnConflict(),
+        unknown_fields="reject",
+    )
+
+    def test_columns_that_take_json_as_it_is_written_are_named_but_for_the_key(self) -> None:
+        forms = self.TARGET.column_forms({"numeric": "number"})
+        assert forms == ColumnForms((("n", "numeric", "number"),))
+
+    def test_records_that_are_looked_at_one_by_one_are_read_so(self) -> None:
+        assert replace(self.TARGET, whole_payload=True).column_forms({}) is None
+        assert replace(self.TARGET, ordered=True).column_forms({}) is None

@@ -59,6 +59,14 @@ def test_rows_of_several_chunks_are_one_piece_in_their_order() -> None:
     assert lines.whole == "".join(f"{text}\n" for text in expected).encode()
 
 
+def test_texts_of_json_are_copied_as_they_are_written() -> None:
+    texts = [' {"a": "\\\\n"}', None, "null"]
+    cells = Block(("id", "name"), [[1, 2, 3], texts], range(3), frozenset({"name"}))
+    (lines,) = encode_blocks(TARGET, [cells], [])
+    assert lines.whole == b'1\t {"a": "\\\\\\\\n"}\n2\t\\N\n3\tnull\n'
+    assert list(lines.texts)[1:] == ["2\t\\N", "3\tnull"]
+
+
 @pytest.mark.parametrize("bad", ["\x00", "\ud800"])
 @pytest.mark.parametrize("place", [0, CHUNK - 1, CHUNK, 2 * CHUNK])
 def test_one_bad_row_of_many_is_set_aside_wherever_it_is(bad: str, place: int) -> None:

@@ -1,0 +1,231 @@
+"""Read JSON objects straight into columns, where all of them have the same fields.
+
+The fields of the first object say which. A record that has others, or that is not read at once, does not fit:
+``transforms.parse.json`` reads it, and says what is wrong with it. What is read here is what is read there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any
+
+import msgspec
+from msgspec.structs import astuple
+
+from transforms.parse.columns.columnar import CHUNK, Columnar, ColumnForms, Form, Reading
+from transforms.parse.json import UNREADABLE, is_deep
+from transforms.parse.json_text import decode_json, encode_json_lines
+from transforms.parse.numbers import exact
+
+FEWEST = 50
+"""Of fewer records it does not pay to find out whether they have the same fields."""
+
+MOST_SHAPES = 256
+"""For how many sets of fields a process makes a reader."""
+
+LONGEST_PAUSE = 64
+"""After records that did not fit, how many batches of the same fields are not tried, at most."""
+
+_SHORT = 1_000
+"""Numbers, and values of JSON, with fewer bytes have so few digits that no limit refuses them."""
+
+_DIGITS = b"0123456789-.,"
+_LONG_FRACTION = re.compile(rb"\.[0-9]{7}")
+"""A fraction that ``str`` of a ``Decimal`` may write with an exponent."""
+
+_EXPONENT = re.compile(rb"[eE](?<=[0-9].)[+-]?[0-9]{4}")
+"""An exponent that may be beyond all limits."""
+
+Values = list[Any]
+
+
+class Reader:
+    """Reads objects that have the fields ``names``, each of them once.
+
+    Args:
+        names: The fields.
+        forms: What is known of their columns.
+
+    Raises:
+        ValueError: A name is one that only the slower way reads.
+    """
+
+    def __init__(self, names: tuple[str, ...], forms: ColumnForms) -> None:
+        places = [f"f{number}" for number in range(len(names))]
+        of = [forms.of(name) for name in names]
+        fields = [
+            (place, Any if form is None else msgspec.Raw)
+            for place, form in zip(places, of, strict=True)
+        ]
+        shape = msgspec.defstruct(
+            "Shape",
+            fields,
+            rename=dict(zip(places, names, strict=True)),
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        self._decode = msgspec.json.Decoder(shape, float_hook=exact).decode
+        self._names = names
+        self._forms = [(place, _WRITTEN[form]) for place, form in enumerate(of) if form is not None]
+        self.written = {name: kind for name, kind in forms.types.items() if name in names}
+        self.texts = frozenset(name for name in names if forms.of(name) == "json")
+        self._lock = Lock()
+        self._left = 0
+        self._next = 1
+
+    def may_try(self) -> bool:
+        """Whether to read a batch; not right after others that did not fit."""
+        with self._lock:
+            if self._left:
+                self._left -= 1
+                return False
+            return True
+
+    def note(self, *, fitted: bool) -> None:
+        """Take note whether a batch has been of use."""
+        with self._lock:
+            if fitted:
+                self._next = 1
+            else:
+                self._left, self._next = self._next, min(LONGEST_PAUSE, 2 * self._next)
+
+    def read(
+        self, raws: Sequence[bytes], max_bytes: int, max_depth: int, most_misfits: int
+    ) -> Reading | None:
+        """The cells of ``raws``; None if more than ``most_misfits`` do not fit.
+
+        The bounds are those of ``transforms.parse.json.parse_value``.
+        """
+        columns: list[Values] = [[] for _ in self._names]
+        misfits: list[int] = []
+        for start in range(0, len(raws), CHUNK):
+            chunk = raws[start : start + CHUNK]
+            longest = max(map(len, chunk))
+            try:
+                if longest > max_bytes or (
+                    longest > 2 * max_depth and any(is_deep(raw, max_depth) for raw in chunk)
+                ):
+                    raise ValueError("one of them is refused")
+                self._add(chunk, columns)
+            except UNREADABLE:
+                for index, raw in enumerate(chunk, start):
+                    try:
+                        if len(raw) > max_bytes or is_deep(raw, max_depth):
+                            raise ValueError("it is refused")
+                        self._add((raw,), columns)
+                    except UNREADABLE:
+                        misfits.append(index)
+                        if len(misfits) > most_misfits:
+                            return None
+        return Reading(dict(zip(self._names, columns, strict=True)), misfits)
+
+    def records(self, raws: Sequence[bytes], reading: Reading) -> Columnar:
+        """The records ``raws``, all of which fitted."""
+        return Columnar(
+            reading.columns, len(raws), lambda i: decode_json(raws[i]), self.written, self.texts
+        )
+
+    def _add(self, raws: Sequence[bytes], columns: Sequence[Values]) -> None:
+        """Append the cells of ``raws``, or nothing if that raises."""
+        cells: list[Sequence[Any]] = list(zip(*map(astuple, map(self._decode, raws)), strict=True))
+        for place, written in self._forms:
+            cells[place] = written(cells[place])
+        for column, more in zip(columns, cells, strict=True):
+            column.extend(more)
+
+
+_readers: dict[tuple[tuple[str, ...], ColumnForms], Reader | None] = {}
+
+
+def reader_of(raws: Sequence[bytes], forms: ColumnForms) -> Reader | None:
+    """The reader for records like the first of ``raws``; None if they are to be read one by one."""
+    if len(raws) < FEWEST:
+        return None
+    try:
+        first = decode_json(raws[0])
+    except UNREADABLE:
+        return None
+    if type(first) is not dict or not first:
+        return None
+    key = (tuple(first), forms)
+    if key not in _readers:
+        if len(_readers) >= MOST_SHAPES:
+            return None
+        try:
+            _readers[key] = Reader(*key)
+        except ValueError:
+            _readers[key] = None
+    reader = _readers[key]
+    return reader if reader is not None and reader.may_try() else None
+
+
+def _numbers(raws: Sequence[Any]) -> Sequence[Any]:
+    """The texts of numbers; the values, where one of them is written in another way than its value is."""
+    text = b",".join(raws)
+    others = text.translate(None, _DIGITS)
+    if (
+        not others.replace(b"null", b"")
+        and b"-0," not in text
+        and not text.endswith(b"-0")
+        and not _LONG_FRACTION.search(text)
+        and max(map(len, raws)) < _SHORT
+    ):
+        cells = text.decode().split(",")
+        return [None if cell == "null" else cell for cell in cells] if others else cells
+    return list(map(_value, raws))
+
+
+def _json_texts(raws: Sequence[Any]) -> Sequence[Any]:
+    """Values as JSON on one line each; None for null."""
+    text = b"\n".join(raws)
+    if not _are_plain(text, raws):
+        # What is beyond ASCII, and escapes, have not been looked at yet.
+        text = encode_json_lines(list(map(_value, raws)))[:-1]
+    return _lines(text)
+
+
+def checked_texts(texts: Sequence[Any]) -> Sequence[Any] | None:
+    """Texts of JSON as ``Columnar`` has them; None if one of ``texts`` is none, or is read in another way."""
+    try:
+        raws = [text.encode() for text in texts]
+        values = list(map(_check, raws))
+        text = b"\n".join(raws)
+        if b"null" in text or not _are_plain(text, raws):
+            values = list(map(decode_json, raws))
+            text = encode_json_lines(values)[:-1]
+    except (*UNREADABLE, AttributeError):
+        return None
+    return _lines(text)
+
+
+def _are_plain(text: bytes, raws: Sequence[Any]) -> bool:
+    """Whether ``raws``, joined as ``text``, can stay as they are written, each on one line."""
+    return (
+        text.isascii()
+        and b"\\" not in text
+        and text.count(b"\n") < len(raws)
+        and b"\t" not in text
+        and b"\r" not in text
+        and max(map(len, raws)) < _SHORT
+        and not _EXPONENT.search(text)
+    )
+
+
+def _lines(text: bytes) -> Sequence[Any]:
+    cells = text.decode().split("\n")
+    return [None if cell == "null" else cell for cell in cells] if "null" in cells else cells
+
+
+_check = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def _value(raw: Any) -> Any:
+    return decode_json(bytes(raw))
+
+
+_WRITTEN: dict[Form, Callable[[Sequence[Any]], Sequence[Any]]] = {
+    "number": _numbers,
+    "json": _json_texts,
+}
