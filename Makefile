@@ -71,7 +71,7 @@ test-newest-beam: ## Try the newest Beam, whatever pyproject.toml says, in a fre
 	$(NEWEST)/bin/python -m pytest tests/runners tests/pipelines/test_ingest.py
 
 oracle: setup ## Compare 2,000 made-up tables and streams a database with one record at a time
-	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/table/test_one_by_one.py tests/io/sinks/table/postgres/test_refused_alike.py
+	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/table/test_one_by_one.py tests/io/sinks/table/postgres/refused/test_refused_alike.py
 	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 -k one_at_a_time tests/io/sinks/table/duckdb/test_writer.py
 
 recipes-flink: setup ## Run every recipe on a Flink cluster, three by file and three by command
@@ -162,6 +162,9 @@ kills: setup ## Kill the process ten times at random and check the outcome (docs
 
 kills-workers: setup ## The same with four worker processes, of which every other kill hits one (docs/workers.md)
 	$(BIN)/python -m benchmarks.files.kills --workers 4
+
+long-run: setup ## Load 100 million records that are made meanwhile: flat rate, flat memory (docs/performance.md)
+	$(BIN)/python -m benchmarks.files.long_run
 
 bench-workers: setup ## Load a million records with 1, 2 and 4 worker processes, in turns (docs/workers.md)
 	$(BIN)/python -m benchmarks.files.workers

@@ -34,42 +34,84 @@ RUN = {
 }
 """The test that runs, or writes, the fenced blocks of a kind (``*``: of all) of the pages of a pattern."""
 
+PLAYED = {
+    ("README.md", "*"): "tests/pages/test_topics.py",
+    ("docs/change-events.md", "*"): "tests/pages/test_topics.py",
+    ("docs/commands.md", "*"): "tests/pages/test_programs.py",
+    ("docs/compaction.md", "*"): "tests/pages/test_objects.py",
+    ("docs/console.md", "*"): "tests/pages/test_programs.py",
+    ("docs/control.md", "*"): "tests/pages/test_topics.py",
+    ("docs/deployment.md", "kubectl"): "tests/pages/test_deployment.py",
+    ("docs/deployment.md", "psql"): "tests/pages/test_deployment.py",
+    ("docs/deployment.md", "sluice flink"): "tests/pages/test_flink.py",
+    ("docs/doctor.md", "*"): "tests/pages/test_database.py",
+    ("docs/files.md", "*"): "tests/pages/test_objects.py",
+    ("docs/first-connector.md", "*"): "tests/test_first_steps.py",
+    ("docs/first-target.md", "*"): "tests/test_first_steps.py",
+    ("docs/flink.md", "make flink-up"): "tests/pages/test_flink.py",
+    ("docs/flink.md", "python -m examples"): "tests/pipelines/test_own_stream.py",
+    ("docs/install.md", "python3"): "tests/test_wheel.py",
+    ("docs/kafka.md", "*"): "tests/pages/test_topics.py",
+    ("docs/mapping.md", "*"): "tests/pages/test_programs.py",
+    ("docs/objects.md", "*"): "tests/pages/test_objects.py",
+    ("docs/operations.md", "*"): "tests/pages/test_database.py",
+    ("docs/outbox.md", "*"): "tests/pages/test_topics.py",
+    ("docs/registry.md", "*"): "tests/pages/test_topics.py",
+    ("docs/releasing.md", "git tag"): "tests/test_wheel.py",
+    ("docs/releasing.md", "python -m venv"): "tests/test_wheel.py",
+    ("docs/retries.md", "*"): "tests/pages/test_database.py",
+    ("docs/rewind.md", "*"): "tests/pages/test_topics.py",
+    ("docs/routes.md", "*"): "tests/pages/test_topics.py",
+    ("docs/schema-evolution.md", "*"): "tests/pages/test_objects.py",
+    ("docs/services.md", "*"): "tests/pages/test_services.py",
+    ("docs/steps.md", "*"): "tests/pages/test_programs.py",
+    ("docs/targets.md", "*"): "tests/pages/test_programs.py",
+    ("docs/upgrading.md", "*"): "tests/pages/test_database.py",
+}
+"""The test that runs the commands of the blocks of a page that begin so (``*``: of all) with substitutions: with
+what the tests have in place of what the page leaves open, such as the URL of a database
+(``tests/pages/substitutions.py``)."""
+
+TRIED = {
+    "docs/doctor.md": {"error: indexes": "tests/pages/test_database.py"},
+    "docs/failures.md": {
+        '[{"id":"a","b"': "tests/pages/test_texts.py",
+        '[{"id":"u2"}': "tests/pages/test_texts.py",
+    },
+    "docs/guarantees.md": {"read + expanded": "tests/pages/test_texts.py"},
+    "docs/objects.md": {"raw/events/dt=": "tests/pages/test_objects.py"},
+    "docs/retries.md": {"ingest: 3 jobs": "tests/pages/test_database.py"},
+    "docs/rewind.md": {"read + expanded": "tests/pages/test_texts.py"},
+    "docs/services.md": {
+        "from datetime": "tests/pages/test_services.py",
+        "# /etc/cron.d": "tests/pages/test_services.py",
+    },
+    "docs/slo.md": {"": "tests/pages/test_texts.py"},
+}
+"""By page and how they begin: blocks that are no commands and no program, and the test that compares what they show
+with what is so."""
+
 SHOWN = {
     "docs/architecture.md": {"1  a step or the database": "the way of a failed record, in words"},
     "docs/deployment.md": {
         "curl -s localhost:9400": "what a server answers; `tests/pipelines/test_exporter.py` asks it"
     },
-    "docs/doctor.md": {"error: indexes": "what the doctor says; `tests/pipelines/test_doctor.py`"},
-    "docs/failures.md": {
-        '[{"id":"a","b"': "how a typed record is kept; `tests/pipelines/test_typed_retries.py`",
-        '[{"id":"u2"}': "the same, of a record that cannot be read as a whole",
-        "d = min(cap": "a formula",
-    },
+    "docs/failures.md": {"d = min(cap": "a formula"},
     "docs/flink.md": {
         "GET /jobs": "a question to Flink and its answer",
         "metrics.reporters": "settings of Flink",
         "restart-strategy": "settings of Flink",
     },
-    "docs/guarantees.md": {"read + expanded": "a sum"},
-    "docs/objects.md": {"raw/events/dt=": "the name of an object"},
     "docs/operations.md": {'{"time"': "a line of the log; `tests/pipelines/test_log_lines.py`"},
-    "docs/retries.md": {"ingest: 3 jobs": "a message of an ingest"},
-    "docs/rewind.md": {"read + expanded": "a sum"},
-    "docs/slo.md": {
-        "sum by": "a query to Prometheus; those of ops/ are checked by `tests/test_ops.py`",
-    },
-    "docs/services.md": {
-        "from datetime": "Airflow is not installed here: the program is compiled",
-        "# /etc/cron.d": "a line for cron",
-    },
     "docs/targets.md": {"passed: types": "what a check of conformance says"},
 }
 """Blocks that are no program or cannot run here: how they begin, and why."""
 
+OTHERS = {"git", "install", "kubectl", "psql"}
+"""Programs at the beginning of shell blocks that are not ours, and run here."""
+
 ELSEWHERE = {
     "docker": "needs Docker; the files that it reads are checked in tests/deploy/",
-    "kubectl": "needs a cluster; the manifests are checked in tests/deploy/",
-    "psql": "asks a database that runs",
     "systemctl": "needs systemd; tests/deploy/test_services.py checks the units",
     "journalctl": "the same",
     "python3": "makes an environment, as root",
@@ -77,17 +119,12 @@ ELSEWHERE = {
     "pipx": "the same",
     "uv": "the same",
     "useradd": "the same",
-    "install": "the same",
-    "cp": "the same",
+    "make": "takes minutes, or changes the repository; each target is tried with --dry-run",
     "htpasswd": "makes a log-in",
     "cut": "the same",
     "pre-commit": "changes the repository",
     "export": "sets a variable",
-    "git": "changes the repository",
-    "cd": "goes to a folder",
     "bash": "takes as long as CI",
-    "/tmp/release/bin/sluice": "the wheel of a release; `tests/test_wheel.py` builds and tries one",
-    "sqlite3": "stands in a remark",
 }
 """Programs in shell blocks that are not ours, and why nothing of them is checked here."""
 
@@ -121,6 +158,30 @@ class Block:
         return None
 
     @property
+    def played_in(self) -> str | None:
+        """The test that runs its commands with substitutions; None also if no command of it runs here."""
+        if (
+            self.runs_in
+            or self.tried_in
+            or self.reason
+            or self.language != "shell"
+            or not list(lines_of(self))
+        ):
+            return None
+        for (page, begins), test in PLAYED.items():
+            if page == self.page and (begins == "*" or self.text.startswith(begins)):
+                return test
+        return None
+
+    @property
+    def tried_in(self) -> str | None:
+        """The test that compares what it shows with what is so."""
+        for start, test in TRIED.get(self.page, {}).items():
+            if not self.runs_in and self.text.startswith(start):
+                return test
+        return None
+
+    @property
     def reason(self) -> str | None:
         """Why it is not checked."""
         for start, reason in SHOWN.get(self.page, {}).items():
@@ -134,7 +195,7 @@ class Block:
         if self.kind:
             return "shell" if self.kind == "console" else self.kind
         first = program_of(re.sub(r"^#.*\n|^… ", "", self.text).split(maxsplit=1))
-        if first in {"sluice", "python", "make", *ELSEWHERE}:
+        if first in {"sluice", "python", *OTHERS, *ELSEWHERE}:
             return "shell"
         if first.upper() == "SELECT":
             return "sql"
@@ -178,7 +239,13 @@ def is_between(lines: list[str], at: int) -> bool:
 
 
 BLOCKS = [block for page in PAGES for block in blocks_in(page.read_text(), page)]
-UNRUN = [block for block in BLOCKS if block.runs_in is None and block.reason is None]
+UNRUN = [block for block in BLOCKS if not (block.runs_in or block.tried_in or block.reason)]
+"""The blocks that are commands with something left open, or that ``tests/test_code_blocks.py`` runs by their language."""
+
+
+def fenced(page: str, kind: str) -> list[str]:
+    """The texts of the fenced blocks of a kind on a page."""
+    return [block.text for block in BLOCKS if (block.page, block.kind) == (page, kind)]
 
 
 def label(block: Block) -> str:
@@ -191,6 +258,13 @@ def script_of(text: str) -> str:
     if any(line.startswith("$ ") for line in lines):
         lines = [line[2:] for line in lines if line.startswith("$ ")]
     return "\n".join(lines)
+
+
+def lines_of(block: Block) -> Iterator[str]:
+    """The lines of a shell block that run here: those that call no program of ``ELSEWHERE``."""
+    for line in script_of(block.text).splitlines():
+        if any(program_of(words) not in ELSEWHERE for words in commands_of(line)):
+            yield line
 
 
 def commands_of(script: str) -> Iterator[list[str]]:

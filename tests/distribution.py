@@ -32,6 +32,7 @@ FLINK = (
     "tests/pipelines/test_control_on_flink.py",
     "tests/pipelines/test_own_stream.py",
     "tests/pipelines/test_listeners.py",
+    "tests/pages/test_flink.py",
     "tests/deploy/test_worker_pool.py",
     "tests/runners/flink/test_jobs.py",
     "tests/runners/flink/local/test_cluster.py",

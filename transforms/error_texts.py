@@ -94,5 +94,9 @@ def message_of(error: BaseException, *, quotes: bool = True) -> str:
     """
     if not quotes and not isinstance(error, SluiceError):
         return f"{type(error).__name__}; its text is left out, since it may quote hidden fields"
-    text = (str(error) or type(error).__name__)[: _LOOKED_AT * MESSAGE_LIMIT]
-    return redact(text)[:MESSAGE_LIMIT]
+    return bounded(str(error) or type(error).__name__, MESSAGE_LIMIT)
+
+
+def bounded(text: str, limit: int) -> str:
+    """The first ``limit`` characters of ``text`` without secrets, none of which is cut in two there."""
+    return redact(text[: _LOOKED_AT * limit])[:limit]

@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 
 from transforms import failure_fingerprint
 from transforms.failure_fingerprint import LENGTH
+
+Kind = tuple[str, str, str, str | None, str, str]
+"""The arguments of ``fingerprint_of``."""
 
 LONGEST = 200
 """How many characters of a normalised message are kept."""
@@ -57,10 +61,27 @@ def _without_key(message: str) -> str:
 
     Messages that differ in a number alone are equal from here on.
     """
-    text = " ".join(message[:_LOOKED_AT].split())
+    words = message[:_LOOKED_AT].split()
+    if "=(" not in message:
+        return " ".join(map(_WORDS.__getitem__, words))
+    text = " ".join(words)
     begin = text.find("=(")
     end = max(map(text.rfind, _AFTER_A_KEY)) if begin >= 0 else -1
     return _WHOLE.sub("0", f"{text[:begin]}=(…{text[end:]}" if end > begin else text)
+
+
+class _Words(dict[str, str]):
+    """Words with 0 for each number that stands alone in them; the first of them are remembered."""
+
+    def __missing__(self, word: str) -> str:
+        without = _WHOLE.sub("0", word)
+        if len(self) < _REMEMBERED and len(word) <= _SHORT:
+            self[word] = without
+        return without
+
+
+_REMEMBERED, _SHORT = 20_000, 40
+_WORDS = _Words()
 
 
 def _normalised(text: str) -> str:
@@ -92,6 +113,11 @@ def fingerprint_of(
     if sqlstate in _WITH_THE_ROW:
         message = message.partition(": ")[0]
     return _fingerprint(target, stage, category, sqlstate, exception, _without_key(message))
+
+
+def fingerprints_of(kinds: Iterable[Kind]) -> dict[Kind, tuple[uuid.UUID, str]]:
+    """What ``fingerprint_of`` returns for each of ``kinds``."""
+    return {kind: fingerprint_of(*kind) for kind in dict.fromkeys(kinds)}
 
 
 @lru_cache(maxsize=2_048)

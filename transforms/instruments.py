@@ -46,7 +46,8 @@ Gauge = Literal[
     "writer_queue_capacity_records",
     "commits_in_flight",
     "source_lag_records",  # by source and split
-    "leases",
+    "leases",  # of worker processes
+    "connections",  # of worker processes, by state
     "step_concurrency",  # by step
     "step_queue_records",  # by step
     "step_hung_calls",  # by step

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from sinks.jobs import outcomes as job_outcomes
-from sinks.jobs import store as jobs
+from sinks.jobs.first.insert import insert_failures
 from transforms.batch.expansion import Branch
 from transforms.batch.record import Attempt, Claim, Failure, Origin
 from transforms.batch.retry_policy import Next, RetryPolicy
@@ -33,8 +32,7 @@ class Parent(NamedTuple):
     read_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(NamedTuple):
     """What follows from one failure.
 
     Attributes:
@@ -120,7 +118,7 @@ def store(
             first.setdefault(reader, []).append((fate.failure, fate.next, fate.max_attempts))
     again = [(f.attempt, f.failure, f.next) for f in fates if f.attempt is not None]
     for reader, failures in first.items():
-        jobs.insert_failures(connection, reader, home, failures, run, pipeline)
+        insert_failures(connection, reader, home, failures, run, pipeline)
     job_outcomes.fail(connection, again, run, home)
     job_outcomes.remark(connection, _remarks(fates))
 

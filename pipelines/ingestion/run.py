@@ -86,6 +86,7 @@ def build(
         routed = RoutedSink(sink, config.routes)
         good, bounds = good | "Route" >> routed.assign(), routed.bounds()
     write = config.write.with_bounds(bounds, config.batch_records)
+    write = replace(write, emits_failures=False)
     written = good | "Write" >> WriteToSql(sink, write)
     written.settled | "CommitOffsets" >> Acknowledge(sources)
     return written

@@ -21,7 +21,7 @@ from sinks.database import engine, leases
 from sinks.runs.process_figures import figures
 from transforms import instruments
 from transforms.batch.backoff import services_away
-from transforms.instruments import BOUNDS, Buckets, Labels, Measured
+from transforms.instruments import BOUNDS, Buckets, Gauge, Labels, Measured
 
 STALLED_SECONDS = 300.0
 """A process that has something to read and has not committed for this long is not ready."""
@@ -53,8 +53,11 @@ class ProcessMetrics(Collector):
                 **{(row.source,): float(row.holds) for row in polling.asked()},
             },
             "sluice_rate_share": _shares(),
-            "sluice_leases": {(): float(leases.number())},
-            "sluice_connections": {(state,): float(n) for state, n in engine.connections().items()},
+            "sluice_leases": {(): leases.number() + sum(_of_workers(now, "leases").values())},
+            "sluice_connections": {
+                (state,): n + _of_workers(now, "connections").get((state,), 0.0)
+                for state, n in engine.connections().items()
+            },
         }
         for metric in FROM_PROCESS:
             names = metric.labels
@@ -104,6 +107,11 @@ def _gauges(now: Measured) -> dict[str, dict[Labels, float]]:
         **series,
         "sluice_source_lag_records": {(source,): lag for source, lag in figures()["lag"].items()},
     }
+
+
+def _of_workers(now: Measured, name: Gauge) -> Mapping[Labels, float]:
+    """What worker processes hold, which this one cannot see by itself."""
+    return now.gauges.get(name, {})
 
 
 def _shares() -> dict[Labels, float]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sinks.database import engine, leases
 from transforms import instruments, metrics, notes
 from transforms.batch import backoff
 from transforms.errors import SluiceError
@@ -68,9 +69,12 @@ class Snapshot:
     @classmethod
     def taken(cls) -> Snapshot:
         """A snapshot of this process."""
+        measured = instruments.measured()
+        measured.gauges["leases"] = {(): leases.number()}
+        measured.gauges["connections"] = {(state,): n for state, n in engine.connections().items()}
         return cls(
             metrics.tally(),
-            instruments.measured(),
+            measured,
             notes.noted(),
             standing.noted(),
             backoff.services_away(),

@@ -21,7 +21,8 @@ from runners.signals import stop_on_signals
 from runners.workers.pool import Worker, received
 from sinks.sql import SqlSink
 from transforms import metrics
-from transforms.errors import SluiceError
+from transforms.errors import DeadBudgetExceeded, SluiceError
+from transforms.settle.dead_budget import DeadBudget
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ def read(
 
     Raises:
         Exception: As a pipeline in this process raises it; the other workers have settled what they read.
+        DeadBudgetExceeded: The workers together made more dead letters than the run may.
         SluiceError: A worker was killed.
     """
     metrics.reset()
@@ -66,6 +68,7 @@ def read(
         reading.wait()
     if reading.error is not None:
         raise reading.error
+    reading.check_budget(config.budget)
     return Counter(metrics.tally()), signals or reading.signals
 
 
@@ -123,6 +126,20 @@ class _Reading:
                     self._take(worker, received(worker.line.orders))
             if self._enumerator.error is not None:
                 self._fail(self._enumerator.error)
+
+    def check_budget(self, budget: DeadBudget | None) -> None:
+        """Refuse more dead letters than allowed, which workers made before they heard of each other's.
+
+        Raises:
+            DeadBudgetExceeded: There are more.
+        """
+        dead = sum(self._dead.values())
+        if budget is None or budget.pauses or budget.number is None or dead <= budget.number:
+            return
+        raise DeadBudgetExceeded(
+            f"{dead:,} records are dead letters, more than --max_dead {budget.text} allows; the workers "
+            "made them at the same time, so that all are stored: repair the cause, and replay or purge them"
+        )
 
     def _stop(self) -> None:
         if not self._stopping:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.shell import aws, section, shell
+from tests.examples.shell import section, shell
+from tests.pages.shell import aws
 from tests.pipelines.tables import query
 
 pytestmark = pytest.mark.slow

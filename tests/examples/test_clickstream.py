@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.shell import kcat, section, shell
+from tests.examples.shell import section, shell
+from tests.pages.shell import kcat
 from tests.pipelines.tables import query
 from tests.services.kafka_mock import mock_cluster
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from runners.flink import jobs as flink_jobs
 from runners.flink.jobs import JobError
 from runners.flink.local.cluster import FlinkCluster
 from tests import waiting
+from tests.pages.page import commands_in, replaced
 from tests.pipelines.commands import printed
 from tests.pipelines.tables import query
 from tests.services.flink_guarded import job_arguments
@@ -30,11 +32,16 @@ wait_until = partial(waiting.wait_until, seconds=SECONDS)
 
 
 @contextmanager
-def stream(folder: Path, url: str, *more: str) -> Iterator[subprocess.Popen[str]]:
-    """The example, reading ``folder`` until it is told to stop."""
-    options = ("--source", f"{folder}/*.jsonl", "--sink", url, "--streaming")
+def stream(folder: Path, url: str, *cluster: str) -> Iterator[subprocess.Popen[str]]:
+    """The example, reading ``folder`` until it is told to stop; on a cluster, by the command of docs/flink.md."""
+    options = ["--source", f"{folder}/*.jsonl", "--sink", url, "--streaming"]
+    words = ["-m", "examples.own_stream", "--runner", "DirectRunner", *options]
+    if cluster:
+        (command,) = commands_in("docs/flink.md", "python -m examples")
+        here = {"folder": str(folder), "postgres": url, "cluster": shlex.join(cluster)}
+        words = shlex.split(replaced("docs/flink.md", command, here))[1:]
     process = subprocess.Popen(
-        [sys.executable, "-m", "examples.own_stream", *options, *more],
+        [sys.executable, *words],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -76,7 +83,7 @@ def comes_and_goes(folder: Path, url: str) -> None:
 
 def test_in_one_process(postgres_url: str, tmp_path: Path) -> None:
     order(tmp_path, 1, "USD")
-    with stream(tmp_path, postgres_url, "--runner", "DirectRunner") as process:
+    with stream(tmp_path, postgres_url) as process:
         comes_and_goes(tmp_path, postgres_url)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=SECONDS)
@@ -86,7 +93,7 @@ def test_in_one_process(postgres_url: str, tmp_path: Path) -> None:
 
 def test_on_a_cluster(flink: FlinkCluster, postgres_url: str, tmp_path: Path) -> None:
     order(tmp_path, 1, "USD")
-    more = ("--runner", "FlinkRunner", "--checkpointing_interval", "1000", *job_arguments(flink))
+    more = ("--checkpointing_interval", "1000", *job_arguments(flink))
     with stream(tmp_path, postgres_url, *more) as process:
         comes_and_goes(tmp_path, postgres_url)
         assert process.stderr is not None

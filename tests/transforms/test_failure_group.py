@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from transforms.failure_group import LONGEST, fingerprint_of, normalised
+from transforms.failure_group import (
+    LONGEST,
+    _without_key,
+    fingerprint_of,
+    fingerprints_of,
+    normalised,
+)
 
 KIND = ("events", "write", "constraint", "23505", "UniqueViolation", "no")
 
@@ -19,6 +26,14 @@ words = st.text(st.characters(codec="utf-8"), max_size=1_000)
 
 def group(message: str, sqlstate: str | None = None) -> uuid.UUID:
     return fingerprint_of("events", "write", "data", sqlstate, "DataError", message)[0]
+
+
+@given(st.lists(st.text("0129aZ.:+-,;(=)_é\u0662 \t", max_size=9), max_size=9))
+def test_a_number_that_stands_alone_is_0(parts: list[str]) -> None:
+    """Whatever is remembered of words: the expression looks at each message by itself."""
+    alone = re.compile(r"(?<![\w.:+-])[0-9]+(?![\w.:+-])")
+    message = " ".join(parts).replace("=(", "(")
+    assert _without_key(message) == alone.sub("0", " ".join(message.split()))
 
 
 @given(words, words)
@@ -125,3 +140,9 @@ def test_a_fingerprint_is_the_same_in_every_process() -> None:
     fields = b'["events", "parse", "malformed", null, "Reject", "no (byte N)"]'
 
     assert number.bytes == hashlib.blake2b(fields, digest_size=16).digest()
+
+
+def test_many_kinds_have_the_fingerprints_of_one_at_a_time() -> None:
+    kinds = [("t", "parse", "malformed", None, "Reject", f"ends at byte {n % 3}") for n in range(9)]
+    assert fingerprints_of(kinds) == {kind: fingerprint_of(*kind) for kind in kinds}
+    assert len({number for number, _ in fingerprints_of(kinds).values()}) == 1

@@ -11,7 +11,14 @@ import pytest
 
 from tests.transforms.forks import in_child
 from transforms.errors import ConfigError
-from transforms.secrets import conceal, learn, redact, resolve
+from transforms.secrets import conceal, is_plain, learn, redact, resolve
+
+
+@pytest.mark.parametrize("text", ["word", "a=b", "password=word", "http://u:p@h", "at 12:34"])
+def test_what_is_plain_is_not_changed(text: str) -> None:
+    learn(["postgresql://ann:word@host/db"])
+    assert not is_plain("word")
+    assert redact(text) == text or not is_plain(text)
 
 
 class TestResolve:

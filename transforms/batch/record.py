@@ -154,14 +154,16 @@ class Failure:
         transient: bool = False,
         snooze: float | None = None,
         quotes: bool = True,
+        message: str | None = None,
     ) -> Failure:
         """The failure of ``record`` at ``stage`` with ``error``.
 
-        ``quotes`` says whether its texts may quote the record, as in ``error_texts``.
+        ``quotes`` says whether its texts may quote the record, as in ``error_texts``; ``message`` is what
+        is said instead of the error's own message.
         """
         return cls(
             *(record.origin, record.raw, record.format, stage, category, type(error).__name__),
-            message=message_of(error, quotes=quotes),
+            message=message_of(error, quotes=quotes) if message is None else message,
             stack=stack_of(error, quotes=quotes),
             sqlstate=sqlstate,
             transient=transient,

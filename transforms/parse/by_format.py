@@ -9,7 +9,7 @@ from typing import Any
 from transforms.batch.record import Format
 from transforms.parse import typed_rows
 from transforms.parse.csv.rows import parse_row, parse_rows
-from transforms.parse.json import parse_object, parse_objects
+from transforms.parse.json import object_or_refused, parse_object, parse_objects
 from transforms.parse.raw import check_size, text_of
 from transforms.parse.text import parse_text
 
@@ -32,6 +32,7 @@ def readers(
     max_depth: int,
     *,
     quotes: bool = True,
+    raises: bool = True,
 ) -> tuple[One, Many]:
     """What reads one record, and what reads a chunk of good ones.
 
@@ -40,6 +41,8 @@ def readers(
         max_bytes: A longer record is rejected.
         max_depth: A JSON record that is nested deeper is rejected.
         quotes: Whether a message may quote what was read.
+        raises: Whether what reads one record always raises ``Reject``; otherwise it may return
+            ``Refused``.
 
     Raises:
         ValueError: The format is unknown (a defect of the reader).
@@ -52,7 +55,9 @@ def readers(
 
         return parse_encoded, (lambda raws: None)
     if format.name == "json":
-        return parse_one, partial(parse_objects, max_bytes=max_bytes, max_depth=max_depth)
+        bounds: dict[str, Any] = {"max_bytes": max_bytes, "max_depth": max_depth}
+        refuse_one = partial(object_or_refused, **bounds, quotes=quotes)
+        return (parse_one if raises else refuse_one), partial(parse_objects, **bounds)
     if format.name in typed_rows.TYPED:
         # Earlier versions kept a row as a plain JSON object.
         return (

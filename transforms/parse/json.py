@@ -7,13 +7,18 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NoReturn
 
+import msgspec
+
+from transforms.error_texts import stack_of
 from transforms.errors import Reject
 from transforms.parse.json_text import STRING, decode_json, decode_long
-from transforms.parse.numbers import MAX_DIGITS, TOO_LONG, exact
+from transforms.parse.numbers import INT_DIGITS, MAX_DIGITS, TOO_LONG, exact
 from transforms.parse.raw import check_size, text_of
+from transforms.refused import Refused, refused_after
 
 UNREADABLE = (ValueError, ArithmeticError, RecursionError)
 """What msgspec and its number hook raise for bad JSON; msgspec's own errors are ValueErrors."""
@@ -47,6 +52,7 @@ _NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
 _PLACE = re.compile(r"\(byte ([0-9]+)\)$")
 """Where msgspec says that a text stops being JSON."""
 
+_READER = json.JSONDecoder(parse_int=str, parse_float=str)
 _SHOWN = 20
 """How many bytes from that place on a message shows."""
 
@@ -80,6 +86,57 @@ def parse_object(
         hint = "; --json_layout array reads its elements" if type(value) is list else ""
         raise Reject(f"expected a JSON object, got {_NAMES[type(value)]}{hint}", "not_object")
     return value
+
+
+def object_or_refused(
+    raw: bytes, max_bytes: int, max_depth: int, *, quotes: bool = True
+) -> dict[str, Any] | Refused:
+    """The JSON object in ``raw``, or why it is none, where that is known without an exception.
+
+    Raises:
+        Reject: As ``parse_object``, otherwise.
+    """
+    said = ""
+    plain = quotes and len(raw) <= min(max_bytes, INT_DIGITS) and not raw.startswith(_SPECIAL)
+    if plain and not is_deep(raw, max_depth):
+        try:
+            value = decode_json(raw)
+            if type(value) is dict:
+                return value
+        except msgspec.DecodeError as error:
+            said = str(error)
+        except UNREADABLE:
+            pass
+    message = _why_malformed(raw, said) if said else None
+    if message is None:
+        return parse_object(raw, max_bytes, max_depth, quotes=quotes)
+    before, between = _stack()
+    return refused_after("malformed", message, f"{before}{said}{between}")
+
+
+_SPECIAL = (b"\xef\xbb\xbf", b"\0")
+"""How texts begin that are looked at in another way, or of which more is said."""
+
+
+def _why_malformed(raw: bytes, said: str) -> str | None:
+    """What ``_reject`` says of ``raw``, if it says that by the message of msgspec's error alone."""
+    if "out of range" in said:
+        return None
+    try:
+        return _said_of(raw, raw.decode(), said, quotes=True)
+    except UnicodeDecodeError:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _stack() -> tuple[str, str]:
+    """The stack of each ``Reject`` for a malformed text: up to what msgspec says, and up to its message."""
+    try:
+        parse_value(b"{", 1, 1)
+    except Reject as error:
+        before, _, after = stack_of(error).partition(str(error.__cause__))
+        return before, after.rpartition(error.message)[0]
+    raise AssertionError("half an object is no JSON")
 
 
 def parse_value(raw: bytes, max_bytes: int, max_depth: int, *, quotes: bool = True) -> Any:
@@ -160,13 +217,18 @@ def _reject(raw: bytes, error: Exception, quotes: bool) -> NoReturn:
     said = str(error)
     if isinstance(error, ArithmeticError) or "out of range" in said:
         message = _too_long_number(raw, quotes)
-    elif "truncated" in said or "surrogate" in said:  # msgspec calls some lone halves truncated
-        message = _why_truncated(raw, quotes)
-    elif place := _PLACE.search(said):
-        message = said[: place.start()] + _where(raw.decode(), int(place[1]), quotes)
     else:
-        message = said
+        message = _said_of(raw, raw.decode(), said, quotes)
     raise Reject(message, "malformed") from error
+
+
+def _said_of(raw: bytes, text: str, said: str, quotes: bool) -> str:
+    """What is said of ``raw``, which is ``text``, where msgspec says ``said``."""
+    if "truncated" in said or "surrogate" in said:  # msgspec calls some lone halves truncated
+        return _why_truncated(raw, quotes)
+    if place := _PLACE.search(said):
+        return said[: place.start()] + _where(text, int(place[1]), quotes)
+    return said
 
 
 def _where(text: str, near: int, quotes: bool) -> str:
@@ -180,7 +242,7 @@ def _where(text: str, near: int, quotes: bool) -> str:
     begin = near
     with suppress(RecursionError):
         try:
-            json.loads(text, parse_int=str, parse_float=str)
+            _READER.decode(text)
         except json.JSONDecodeError as error:
             begin = min(near, len(text[: error.pos].encode()))
     rest = text.encode()[begin:] if quotes else b""
@@ -220,6 +282,49 @@ def _is_beyond(number: str) -> bool:
 
 def _why_truncated(raw: bytes, quotes: bool) -> str:
     """Why ``raw``, which msgspec calls truncated, is not JSON."""
+    place: int | None
+    if b"\\" in raw:
+        place, half = _opened_among_escapes(raw)
+        if half is not None:
+            what = f"{half[0]} (byte {half[1]})" if quotes else f"an escape (byte {half[1]})"
+            return f"{what} is half of a character: its other half is missing"
+    else:
+        place = _opened(raw)
+    if place is not None:
+        what = _OPENS[raw[place : place + 1]]
+        return f"the text ends at byte {len(raw)}, within {what} that begins at byte {place}"
+    if not raw.strip():
+        return "there is no JSON: the text is empty"
+    return f"the text ends at byte {len(raw)}, within a word"
+
+
+def _opened(raw: bytes) -> int | None:
+    """Where the innermost string, object or array begins in which ``raw`` ends; it has no escapes."""
+    if raw.count(b'"') % 2:
+        return raw.rfind(b'"')
+    last = max(raw.rfind(b"{"), raw.rfind(b"["))
+    if not (raw.count(b"}") or raw.count(b"]") or last < 0 or raw.count(b'"', 0, last) % 2):
+        return last  # nothing is closed
+    parts = raw.split(b'"')
+    closed, end = 0, len(raw)
+    for number in range(len(parts) - 1, -1, -2):  # what stands between strings, from the end
+        part = parts[number]
+        start = end - len(part)
+        if part not in _BETWEEN and part.translate(None, _NOT_BRACKETS):
+            for at in range(len(part) - 1, -1, -1):
+                step = _STEPS.get(part[at], 0)
+                if step > 0 and not closed:
+                    return start + at
+                closed -= step
+        end = start - 2 - len(parts[number - 1])
+    return None
+
+
+_BETWEEN = (b":", b": ", b",", b", ")
+
+
+def _opened_among_escapes(raw: bytes) -> tuple[int | None, tuple[str, int] | None]:
+    """The same of a text that may have escapes; or else the escape that is half of a character."""
     opened: list[int] = []
     escapes = b"\\u" in raw
     for token in _TOKEN.finditer(raw):
@@ -229,16 +334,8 @@ def _why_truncated(raw: bytes, quotes: bool) -> str:
         elif kind != "closed":
             opened.append(token.start())
         elif escapes and (half := _half(token[0])):
-            where = f"byte {token.start() + half.start()}"
-            what = f"{half[0].decode()} ({where})" if quotes else f"an escape ({where})"
-            return f"{what} is half of a character: its other half is missing"
-    if opened:
-        place = opened[-1]
-        what = _OPENS[raw[place : place + 1]]
-        return f"the text ends at byte {len(raw)}, within {what} that begins at byte {place}"
-    if not raw.strip():
-        return "there is no JSON: the text is empty"
-    return f"the text ends at byte {len(raw)}, within a word"
+            return None, (half[0].decode(), token.start() + half.start())
+    return (opened[-1] if opened else None), None
 
 
 def _half(string: bytes) -> re.Match[bytes] | None:

@@ -116,7 +116,7 @@ def parse(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
 def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     """``batch`` with the values that its bytes say."""
     size, depth, quotes = config.max_record_bytes, config.max_depth, config.quotes
-    one, whole = readers(batch.format, size, depth, quotes=quotes)
+    one, whole = readers(batch.format, size, depth, quotes=quotes, raises=False)
     if config.tombstones and b"" in batch.raws:
         one, whole = _with_tombstones(one), lambda raws: None
     if config.keys and config.decoders is not None and is_of_topic(batch):

@@ -66,12 +66,15 @@ class RowEncoder:
 
     Args:
         kinds: The type of each column.
+
+    Attributes:
+        tail: What follows the values in the bytes of each row.
     """
 
     def __init__(self, kinds: Mapping[str, Kind]) -> None:
         named = {name: kind for name, kind in kinds.items() if kind is not None}
         self._types = encode_decimal_text(named)
-        self._tail = b"," + self._types + b"]"
+        self.tail = b"," + self._types + b"]"
 
     def encode_all(self, rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
         """The bytes of each row; values that JSON cannot carry have been through ``written``.
@@ -79,7 +82,7 @@ class RowEncoder:
         Raises:
             TypeError, ValueError: A value cannot be written as JSON.
         """
-        tail = self._tail
+        tail = self.tail
         return [b"[" + each + tail for each in map(encode_decimal_text, rows)]
 
     def encode_unreadable(

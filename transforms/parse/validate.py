@@ -19,11 +19,13 @@ import msgspec
 import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms import instruments
 from transforms.batch.record import RecordBatch
+from transforms.error_texts import stack_of
 from transforms.errors import ConfigError, Reject
 from transforms.parse.convert import column_types, convert
 from transforms.parse.csv.cells import any_quoted_empty, quoted_fields
 from transforms.parse.json_text import encode_json
 from transforms.parse.patterns import MASK, Pattern, given_up, is_linear
+from transforms.refused import refused
 from transforms.steps.apply import apply_to_values
 
 if TYPE_CHECKING:
@@ -176,8 +178,8 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
     typed = batch.format.name in ("parquet", "avro")
 
     def one(value: Any) -> Any:
-        check(validator, value)
-        return value
+        reasons = _reasons(validator, value)
+        return value if reasons is None else refused("schema", reasons, _place())
 
     def whole(values: Sequence[Any]) -> Sequence[Any] | None:
         forms = (plain, _zoned) if typed else (None,)
@@ -249,6 +251,23 @@ def check(validator: Any, value: Any) -> None:
             ``pattern_limit``, if a pattern was given up: the value may conform.
         TypeError: It holds something that JSON cannot express.
     """
+    reasons = _reasons(validator, value)
+    if reasons is not None:
+        raise Reject(reasons, "schema")
+
+
+@lru_cache(maxsize=1)
+def _place() -> str:
+    """Where ``check`` raises, as the stack of a failure says it."""
+    try:
+        check(jsonschema_rs.validator_for(False, mask=MASK), {})
+    except Reject as error:
+        return stack_of(error)
+    raise AssertionError("nothing is allowed")
+
+
+def _reasons(validator: Any, value: Any) -> str | None:
+    """Why a value does not conform; None if it does. What it raises otherwise is as ``check`` says."""
     given_up()  # what other records noted
     instance = value
     try:
@@ -268,12 +287,12 @@ def check(validator: Any, value: Any) -> None:
             "pattern_limit",
         )
     if valid:
-        return
+        return None
     errors = list(islice(validator.iter_errors(instance), MAX_ERRORS + 1))
     reasons = [_reason(error, instance) for error in errors[:MAX_ERRORS]]
     if len(errors) > MAX_ERRORS:
         reasons.append("and more")
-    raise Reject("; ".join(reasons), "schema")
+    return "; ".join(reasons)
 
 
 def _zoned(value: Any) -> Any:
@@ -296,9 +315,9 @@ def _reason(error: Any, instance: Any) -> str:
     for step in error.instance_path:
         instance = instance[step]
         pointer += "/" + str(step).replace("~", "~0").replace("/", "~1")
-    written = _written(instance)
     message = _one_line(error.message).replace(_FALSE, "nothing is allowed here, but there is ")
-    message = message.replace(MASK, _cut(written, MAX_INSTANCE))
+    if MASK in message:
+        message = message.replace(MASK, _cut(_written(instance), MAX_INSTANCE))
     return (f"{_cut(pointer, MAX_INSTANCE)}: " if pointer else "") + _cut(message, MAX_REASON)
 
 

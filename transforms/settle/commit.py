@@ -41,6 +41,8 @@ class WriteConfig:
             attempt without the records that make it roll back.
         bounds: When what waits for a table is written; without them at once.
         in_flight: Transactions side by side, where the sink can do with several.
+        emits_failures: Whether each failure is emitted after its commit, too. Without a step behind that
+            takes them, it is time lost.
     """
 
     commit_records: int = 10_000
@@ -50,6 +52,7 @@ class WriteConfig:
     contention_tries: int = 5
     bounds: TableBounds = TableBounds()  # noqa: RUF009 - frozen
     in_flight: int = IN_FLIGHT
+    emits_failures: bool = True
 
     def within(self, records: int) -> WriteConfig:
         """The same with at most ``records`` in flight, if no batch has more than ``commit_records``.

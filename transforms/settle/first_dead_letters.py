@@ -31,8 +31,10 @@ def report(dead: Sequence[Failure], job_of: Callable[[Failure], int | None]) -> 
     if not dead:
         return
     kinds = _kinds.get(None)
+    first: dict[tuple[str, str], Failure] = {}
     for failure in dead:
-        kind = failure.stage, failure.category
+        first.setdefault((failure.stage, failure.category), failure)
+    for kind, failure in first.items():
         with _lock:  # commits side by side tell of their own
             fresh = kind not in kinds and len(kinds) < MOST_KINDS
             if fresh:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from apache_beam import coders
 
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Ledger
@@ -43,6 +46,29 @@ class Settled:
     dead: tuple[Failure, ...] = ()
     retry: tuple[Failure, ...] = ()
     by_target: Mapping[str, Counts] = field(default_factory=dict)
+
+
+class SettledCoder(coders.Coder):
+    """Codes a ``Settled`` where a runner does not pass it on as it is; its bytes are nowhere kept."""
+
+    def encode(self, value: Settled) -> bytes:
+        return pickle.dumps(value)
+
+    def decode(self, encoded: bytes) -> Settled:
+        return pickle.loads(encoded)  # type: ignore[no-any-return]  # noqa: S301 - of this run
+
+    def is_deterministic(self) -> bool:
+        return False
+
+    def estimate_size(self, value: Settled) -> int:
+        # Beam samples the size of elements, and would encode thousands of dead letters for that.
+        return value.raw_bytes
+
+    def to_type_hint(self) -> type:
+        return Settled
+
+
+coders.registry.register_coder(Settled, SettledCoder)
 
 
 class Sink(Protocol):

@@ -24,6 +24,7 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
+import transforms.batch.coders  # noqa: F401  registers the coder of Failure
 from transforms import instruments, metrics
 from transforms.batch.record import Failure, RecordBatch
 from transforms.settle import finishing, first_dead_letters, lineage, target_counts, unsettled
@@ -41,7 +42,7 @@ class Write(beam.PTransform):
     """Settle every ``RecordBatch`` in ``sink``.
 
     Returns three outputs, each after the commit: ``settled`` (one ``Settled`` for each batch),
-    ``dead`` and ``retry`` (``Failure``).
+    ``dead`` and ``retry`` (``Failure``); the latter two are empty if ``config`` asks for that.
 
     The reads that the batches come from must ask the ledger of ``sink``, and must have no other
     ``Write``; otherwise applying it raises ``ConfigError``.
@@ -61,9 +62,9 @@ class Write(beam.PTransform):
         for read in lineage.reads_behind(batches):
             self._sink.check_read(read.transform.ledger)
             lineage.claim_read(read)
-        return batches | "Commit" >> beam.ParDo(WriteFn(self._sink, self._config)).with_outputs(
-            DEAD, RETRY, main="settled"
-        )
+        commit = beam.ParDo(WriteFn(self._sink, self._config))
+        commit = commit.with_output_types(Settled, **{DEAD: Failure, RETRY: Failure})
+        return batches | "Commit" >> commit.with_outputs(DEAD, RETRY, main="settled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,8 @@ class WriteFn(beam.DoFn):
         for pending, settled in zip(done.pending, done.settled, strict=True):
             _count(settled)
             yield _emit(settled, pending)
+            if not self._config.emits_failures:
+                continue
             for failure in settled.dead:
                 yield TaggedOutput(DEAD, _emit(failure, pending))
             for failure in settled.retry:
@@ -257,8 +260,9 @@ def _measure(
         first_dead_letters.report(result.dead, job_of)
         for source, number in Counter(failure.origin.source for failure in result.dead).items():
             instruments.add("dead_letters", number, source)
-        for failure in (*result.dead, *result.retry):
-            instruments.add("record_failures", 1, failure.stage, failure.category)
+        kinds = Counter((f.stage, f.category) for f in (*result.dead, *result.retry))
+        for kind, number in kinds.items():
+            instruments.add("record_failures", number, *kind)
         if result.attempts:
             discarded, again = result.failed_again
             instruments.add("job_attempts", result.attempts - discarded - again, "completed")

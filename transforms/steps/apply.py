@@ -9,6 +9,8 @@ from transforms.batch.divide import divided
 from transforms.batch.record import Failure, Origin, Record, RecordBatch
 from transforms.batch.several import Several, with_several
 from transforms.errors import Reject, RetryLater, Snooze, StepEnded
+from transforms.frozen import maker_of
+from transforms.refused import EXCEPTION, Refused
 from transforms.steps.unavailable import verdict
 
 CHUNK = 500
@@ -96,7 +98,7 @@ def apply_to_values(
     Args:
         batch: Where the items come from.
         items: The argument of ``fn`` for each record: its raw bytes, its value, or the record.
-        fn: Returns the new value or ``Several``, or raises: ``Drop``, ``Reject``, ``RetryLater``,
+        fn: Returns the new value, ``Several`` or ``Refused``, or raises: ``Drop``, ``Reject``, ``RetryLater``,
             others. With ``GivenBack``, the result is the part of the batch before that record.
         stage: Names the step in failures.
         whole: Does the same for a whole chunk, and returns None if any of its items needs
@@ -122,6 +124,10 @@ def apply_to_values(
                 value = fn(item)
                 if type(value) is Several:
                     expands = True
+                elif type(value) is Refused:
+                    gone.add(index)
+                    failures.append(_failure_of_refused(batch, index, value, stage))
+                    value = None
             except (MemoryError, SystemExit) as error:
                 raise _ended(batch.record(index).origin, error, stage) from error
             except Drop:
@@ -171,6 +177,27 @@ def _ended(origin: Origin, error: MemoryError | SystemExit, stage: str) -> StepE
         f"{origin.partition}); nothing of this record's batch is settled, and the next run reads "
         "it again. A step that cannot use a record raises Reject"
     )
+
+
+def _failure_of_refused(batch: RecordBatch, index: int, refused: Refused, stage: str) -> Failure:
+    """What ``failure_of`` and ``of_target`` return for the ``Reject`` that was not raised."""
+    elements, expansions, headers = batch.elements, batch.expansions, batch.headers
+    origin = _origin(
+        *(batch.span.source, batch.span.partition, batch.offsets[index]),
+        None if elements is None else elements[index],
+        () if expansions is None else expansions[index],
+    )
+    return _failure(
+        *(origin, batch.raws[index], batch.format, stage, refused.category, EXCEPTION),
+        *(refused.message, refused.stack, None, False),
+        None if batch.times is None else batch.times[index],
+        None if batch.keys is None else batch.keys[index],
+        () if headers is None else headers[index],
+        *(None, None, None if batch.targets is None else batch.targets[index]),
+    )
+
+
+_origin, _failure = maker_of(Origin), maker_of(Failure)
 
 
 def failure_of(record: Record, error: Exception, stage: str, *, quotes: bool = True) -> Failure:

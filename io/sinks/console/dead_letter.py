@@ -14,8 +14,9 @@ from sinks.database.database import Database
 from sinks.database.engine import transaction
 from sinks.database.tables import READ_BY, audit, dead, jobs
 from sinks.jobs.audit_trail import Entry
+from sinks.jobs.first.origin import origin_of
 from sinks.jobs.state import CURRENT
-from sinks.jobs.store import Job, get_job, origin_of
+from sinks.jobs.store import Job, get_job
 from transforms.batch.expansion import expansion_of
 from transforms.batch.record import Origin
 

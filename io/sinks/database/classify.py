@@ -236,7 +236,7 @@ def _one_line(error: BaseException) -> str:
 
 def line_of(primary: str, detail: str | None, context: str | None = None) -> str:
     """One bounded line, without secrets, of what PostgreSQL says: its message, detail and context."""
-    value = _COPY_VALUE.search(context or "")
+    value = _COPY_VALUE.search(context) if context else None
     return _line(primary + (f": {detail}" if detail else "") + (f" ({value[1]})" if value else ""))
 
 
@@ -247,6 +247,11 @@ def _line(text: str) -> str:
 # COPY names line and column, in the language of the server, and quotes the value that it could not
 # read.
 _COPY_VALUE = re.compile(r"^COPY .*?, \w+ \d+, (\w+ .*)$", re.MULTILINE)
+
+
+def shows_value(context: str) -> bool:
+    """Whether the context of an error says no more than which value COPY could not read."""
+    return _COPY_VALUE.match(context) is not None
 
 
 def _by_place(error: BaseException, sqlstate: str | None) -> tuple[Kind, str, str]:
@@ -263,7 +268,7 @@ def _by_place(error: BaseException, sqlstate: str | None) -> tuple[Kind, str, st
         return "record", "constraint", ""
     if raised_by == "exec_stmt_raise":  # RAISE in PL/pgSQL, with a code of the user's choice
         return "record", "trigger", ""
-    if _COPY_VALUE.match(context):  # no function stands between the type's parser and COPY
+    if shows_value(context):  # no function stands between the type's parser and COPY
         return "record", "data", ""
     if sqlstate.startswith(_NO_ROW):
         return "fatal", "", ""

@@ -175,6 +175,29 @@ class Dialect(Protocol):
         """
         ...
 
+    def insert_new(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        columns: Mapping[str, Sequence[Any]],
+        constants: Row,
+        number: str,
+    ) -> Sequence[int] | None:
+        """Insert rows as ``insert`` does, if none of them is there, and number them.
+
+        Args:
+            connection: In a transaction.
+            table: Where to insert.
+            columns: As in ``insert``; UUIDs may be their 32 hexadecimal digits.
+            constants: As in ``insert``.
+            number: The column that the database counts up by itself.
+
+        Returns:
+            The number of each row; None, and no row is inserted, where that is no faster than
+            ``insert_absent``, or where one of the rows has what must be unique and is there.
+        """
+        ...
+
     def insert_absent(
         self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], key: str
     ) -> int:

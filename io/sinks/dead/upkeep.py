@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sinks.database.dialect import Row
 from sinks.database.dialects import dialect_of
 from sinks.database.tables import dead, edits, fingerprints, jobs
-from transforms.failure_group import fingerprint_of
+from transforms.failure_group import Kind, fingerprints_of
 
 COLUMNS = ("target", "stage", "category", "sqlstate", "exception", "message")
 """The columns of a job that its fingerprint is made of."""
@@ -37,23 +37,30 @@ def note(connection: sa.Connection, rows: Sequence[Row], at: datetime) -> list[u
     Raises:
         Contention: Another transaction entered one of them at the same time.
     """
-    numbers = []
-    kinds: dict[uuid.UUID, tuple[Row, str]] = {}
-    for row in rows:
-        number, message = fingerprint_of(*_columns(row))
-        numbers.append(number)
-        if number not in kinds:
-            kinds[number] = row, message
-    entered = _entered(connection, list(kinds))
+    return note_kinds(connection, list(map(_columns, rows)), at)
+
+
+def note_kinds(connection: sa.Connection, kinds: Sequence[Kind], at: datetime) -> list[uuid.UUID]:
+    """The same, given what ``COLUMNS`` names of each.
+
+    Raises:
+        Contention: As ``note``.
+    """
+    by_kind: dict[Kind, tuple[uuid.UUID, str]] = dict(fingerprints_of(kinds))
+    first: dict[uuid.UUID, Kind] = {}
+    for kind, (number, _) in by_kind.items():
+        first.setdefault(number, kind)
+    entered = _entered(connection, list(first))
     # In one order for all writers, so that they cannot deadlock.
     absent = [
-        {name: row[name] for name in COLUMNS} | {"id": number, "message": text, "first_seen": at}
-        for number, (row, text) in sorted(kinds.items())
+        dict(zip(COLUMNS, kind, strict=True))
+        | {"id": number, "message": by_kind[kind][1], "first_seen": at}
+        for number, kind in sorted(first.items())
         if number not in entered
     ]
     if absent:
         dialect_of(connection).insert_absent(connection, fingerprints, absent, "id")
-    return numbers
+    return [by_kind[kind][0] for kind in kinds]
 
 
 def _entered(connection: sa.Connection, numbers: Sequence[uuid.UUID]) -> set[uuid.UUID]:

@@ -21,9 +21,10 @@ from sinks.jobs import audit_trail
 from sinks.jobs import owner as job_owner
 from sinks.jobs.chunks import Picked, change_in_chunks
 from sinks.jobs.filter import JobFilter
+from sinks.jobs.first.origin import origin_of
 from sinks.jobs.orders import Order
 from sinks.jobs.state import CURRENT
-from sinks.jobs.store import enqueue, exists, origin_of
+from sinks.jobs.store import enqueue, exists
 from sinks.ledger import moves as ledger_moves
 from transforms.batch.counts import Counts
 from transforms.batch.expansion import expansion_of, renamed, text_of

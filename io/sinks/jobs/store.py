@@ -1,14 +1,10 @@
-"""Failed records as rows of ``ingest_jobs``: stored, queued, listed and counted."""
+"""Failed records as rows of ``ingest_jobs``: queued, listed and counted."""
 
 from __future__ import annotations
 
-import json
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -19,28 +15,19 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import dialect_for, transaction
 from sinks.database.migrations import version
 from sinks.database.tables import jobs, queue
-from sinks.dead import upkeep
 from sinks.jobs import owner as job_owner
 from sinks.jobs.audit_trail import Reveal
-from sinks.jobs.columns import columns_of
 from sinks.jobs.filter import JobFilter
+from sinks.jobs.first.origin import origin_of
 from sinks.jobs.state import CURRENT, QUEUED, Execution, executions
 from sinks.ledger import hidden_fields
 from sinks.ledger.hidden_fields import HiddenFields
-from transforms.batch.expansion import expansion_of, text_of
+from transforms.batch.expansion import expansion_of
 from transforms.batch.job_states import EXECUTING, WAITING_STATES
 from transforms.batch.record import Failure, Format, Headers, Origin
-from transforms.batch.retry_policy import Next
 from transforms.errors import ConfigError, SluiceError
 from transforms.parse.hidden.preview import Preview, preview
-from transforms.parse.json_text import encode_decimal_text
 from transforms.steps.pipeline_identity import PipelineIdentity
-
-CHUNK = 1_000
-"""How many jobs one statement stores."""
-
-CHUNK_BYTES = 16 << 20
-"""About how many bytes of records one statement stores: those that a step made of one share theirs."""
 
 _BESIDE = 256 << 10
 """Bytes of a statement that stores a job, besides its record: its key, headers and message."""
@@ -110,59 +97,6 @@ class Job:
     discarded_at: datetime | None
     pipeline: PipelineIdentity | None
     preview: Preview
-
-
-def insert_failures(
-    connection: sa.Connection,
-    read_by: str,
-    home: str,
-    failures: Sequence[tuple[Failure, Next, int]],
-    run: str,
-    pipeline: PipelineIdentity | None,
-) -> None:
-    """Store records that failed for the first time; an origin that is stored already adds nothing.
-
-    Args:
-        connection: In the transaction that settles their batch.
-        read_by: The pipeline that has read them, whose ledger counts them.
-        home: The own table of the pipeline that owns them, as ``label_of`` names it; it is also that
-            of the failures that name none.
-        failures: Each failure with what follows from it and its number of attempts.
-        run: The run that counts them.
-        pipeline: The pipeline that owns them; None if no pipeline does until they are adopted.
-    """
-    if not failures:
-        return
-    dialect = dialect_of(connection)
-    at = dialect.now(connection)
-    owner = job_owner.columns_of(home, pipeline)
-    version = owner["version"]
-    rows = {
-        entry[0].origin: _values(read_by, home, *entry, at, run, version) | owner
-        for entry in failures
-    }
-    dead = [row for row in rows.values() if row["state"] == "discarded"]
-    fingerprints = upkeep.note(connection, dead, at)
-    groups = {row["origin"]: number for row, number in zip(dead, fingerprints, strict=True)}
-    for chunk in _chunks(list(rows.values())):
-        dialect.insert_absent(connection, jobs, chunk, "origin")
-        of_chunk = {
-            row["origin"]: groups[row["origin"]] for row in chunk if row["origin"] in groups
-        }
-        upkeep.enter_stored(connection, of_chunk)
-        waiting = [row["origin"] for row in chunk if row["state"] != "discarded"]
-        if waiting:
-            enqueue(connection, dialect.is_one_of(jobs.c.origin, waiting))
-
-
-def _chunks(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
-    start = size = 0
-    for end, row in enumerate(rows):
-        size += len(row["raw"])
-        if end > start and (size > CHUNK_BYTES or end - start == CHUNK):
-            yield rows[start:end]
-            start, size = end, len(row["raw"])
-    yield rows[start:]
 
 
 def list_jobs(
@@ -262,73 +196,6 @@ def exists(connection: sa.Connection) -> bool:
         return False
     version.check(connection)
     return True
-
-
-def origin_of(read_by: str, origin: Origin) -> uuid.UUID:
-    """The unique key of a job: a hash of its record's origin and of the pipeline that has read it."""
-    fields: list[Any] = [origin.offset]
-    if origin.expansion:
-        fields += [origin.element, text_of(origin.expansion)]
-    elif origin.element is not None:
-        fields.append(origin.element)
-    text = _of_partition(read_by, origin.source, origin.partition) + json.dumps(fields)[1:]
-    return uuid.UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
-
-
-@lru_cache(maxsize=1_000)
-def _of_partition(read_by: str, source: str, partition: str) -> str:
-    """How the text begins whose hash is the key of each job of a partition."""
-    return json.dumps([read_by, source, partition])[:-1] + ", "
-
-
-@lru_cache(maxsize=64)
-def _format_text(format_: Format) -> str:
-    """``format_`` as JSON without its default values, because each job stores it."""
-    fields = {name: value for name, value in asdict(format_).items() if value != _USUAL[name]}
-    return encode_decimal_text({"name": format_.name, **fields}).decode()
-
-
-_USUAL = asdict(Format(""))
-
-
-def _values(
-    read_by: str,
-    home: str,
-    failure: Failure,
-    following: Next,
-    max_attempts: int,
-    at: datetime,
-    run: str,
-    version: str | None,
-) -> dict[str, Any]:
-    return {
-        "target": failure.target or home,
-        "read_by": read_by,
-        "origin": origin_of(read_by, failure.origin),
-        "source": failure.origin.source,
-        "partition": failure.origin.partition,
-        "offset": failure.origin.offset,
-        "element": failure.origin.element,
-        "expansion": text_of(failure.origin.expansion) or None,
-        "raw": failure.raw,
-        "format": _format_text(failure.format),
-        "event_time": failure.event_time,
-        "key": failure.key,
-        "headers": encode_decimal_text(failure.headers).decode() if failure.headers else None,
-        "max_attempts": max_attempts,
-        "replays": 0,
-        "inserted_at": at,
-        "attempted_at": at,
-        **columns_of(
-            *(failure, following),
-            attempt=1,
-            replay=0,
-            errors=(),
-            at=at,
-            run=run,
-            version=version,
-        ),
-    }
 
 
 _SHOWN = (*(column for column in jobs.c if column.name != "state"), CURRENT)

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from bisect import insort
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 import psycopg2
@@ -20,6 +20,9 @@ Blame = Literal["row", "doubtful", "nobody"]
 """Whose an error is: one row's, perhaps one row's, or no row's."""
 
 SMALLEST_PIECE = 64  # rows tried together after a poison row
+
+_FEW = 4  # refused rows
+_APART = 32  # rows from one that is refused to the next
 
 _ERRORS = (psycopg2.Error, sqlite3.Error, sa.exc.SQLAlchemyError, OverflowError, ValueError)
 
@@ -130,3 +133,9 @@ def poison_of(index: int, error: BaseException) -> Poison:
     transient = verdict.kind == "transient"
     category = "contention" if transient else verdict.category or verdict.doubtful
     return Poison(index, category, error, verdict.message, verdict.sqlstate, transient)
+
+
+def are_dense(poison: Sequence[Poison]) -> bool:
+    """Whether so many of the rows so far are refused that the next ones are better found together."""
+    few = len(poison) < _FEW
+    return not few and poison[-1].index - poison[0].index < _APART * len(poison)

@@ -7,7 +7,7 @@ and every field has a column; no record is then touched more than once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sinks.table.target import PAYLOAD, Target
@@ -46,15 +46,15 @@ class Poison:
 
     def failure_of(self, record: Record) -> Failure:
         """The failure of ``record``, which is the one at ``index``."""
-        failure = Failure.of(
+        return Failure.of(
             record,
             "write",
             self.category,
             self.error,
             sqlstate=self.sqlstate,
             transient=self.transient,
+            message=self.message,
         )
-        return replace(failure, message=self.message)
 
 
 @dataclass(slots=True)

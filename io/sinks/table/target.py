@@ -52,6 +52,21 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A reference to another table, which a query can follow.
+
+    Attributes:
+        columns: Names of the columns that refer.
+        parent: What stands after FROM for the rows that they refer to.
+        others: Names of the columns that they refer to.
+    """
+
+    columns: tuple[str, ...]
+    parent: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Interplay:
     """How the fate of a row depends on more than the row itself.
 
@@ -68,7 +83,9 @@ class Interplay:
         ancestors: Labels of the other tables that the table refers to, directly or not.
         checks: The conditions of CHECK constraints, as SQL over the columns. None if more than
             these, types, NOT NULL and foreign keys decides whether a row is accepted: generated
-            columns, or an index over expressions.
+            columns, row-level security, or an index over expressions.
+        foreign_keys: Those of its foreign keys, all checked at once, whose other table the role may
+            read as the database does.
     """
 
     entangled: bool = False
@@ -78,6 +95,7 @@ class Interplay:
     references: frozenset[str] = frozenset()
     ancestors: frozenset[str] = frozenset()
     checks: tuple[str, ...] | None = None
+    foreign_keys: tuple[ForeignKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

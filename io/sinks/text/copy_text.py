@@ -146,6 +146,8 @@ def _encode_dates(values: Sequence[Any], dates: Checked, type_name: str) -> Sequ
     if set(map(type, values)) == {str}:
         check_texts(dates, values)
         return escape(values)
+    if set(map(type, values)) == {datetime.datetime} and not type_name.startswith("_"):
+        return list(map(datetime.datetime.isoformat, values))
     check_texts(dates, list(_texts(values, dates.kind)))
     if type_name.startswith("_"):
         return _encode_each(values, lambda value: _array(value, type_name[1:]))

@@ -65,6 +65,25 @@ def clean(text: str, limit: int) -> str:
     return cut.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
+def cleaned(texts: Sequence[str], limit: int) -> Sequence[str]:
+    """Each of ``texts`` as ``clean`` returns it; most need nothing, which is seen of all at once."""
+    joined = "".join(texts)
+    if "\x00" not in joined and max(map(len, texts), default=0) <= limit and _is_whole(joined):
+        return texts
+    return [clean(text, limit) for text in texts]
+
+
+def _is_whole(text: str) -> bool:
+    """Whether no half of a surrogate pair stands in ``text``."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def ascii_json(text: str) -> str:
     r"""JSON with all characters beyond ASCII escaped.
 

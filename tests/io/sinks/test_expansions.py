@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
+from sinks.jobs.first.origin import origin_of
 from sinks.jobs.orders import Order
 from sinks.jobs.queue import SqlJobQueue
-from sinks.jobs.store import list_jobs, origin_of
+from sinks.jobs.store import list_jobs
 from sinks.ledger.accounts import accounts
 from sinks.outbox.queue import SqlOutboxQueue
 from sinks.sql import SqlSink

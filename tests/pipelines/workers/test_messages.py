@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from pipelines.telemetry.process import ProcessMetrics
 from pipelines.workers.messages import Snapshot
+from sinks.database import engine, leases
 from tests.transforms.forks import in_child
 from transforms import instruments, metrics, notes
 from transforms.batch import backoff
@@ -58,6 +60,22 @@ def test_what_two_workers_report_is_summed() -> None:
     (note,) = notes.noted()
     assert (note.count, note.names) == (2, ("file:///3", "file:///4"))
     assert standing.held_back() == 7
+
+
+def test_the_metrics_have_the_leases_and_connections_of_the_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leases, "number", lambda: 1)
+    monkeypatch.setattr(engine, "connections", lambda: {"used": 3, "idle": 2})
+    for worker, snapshot in enumerate([of_worker(1, "a"), of_worker(1, "b")]):
+        snapshot.adopt(worker)
+    process = ProcessMetrics(lambda: {"pipeline": "p", "target": "t"}, {})
+    samples = [sample for metric in process.collect() for sample in metric.samples]
+    assert [each.value for each in samples if each.name == "sluice_leases"] == [3.0]
+    states = {
+        each.labels["state"]: each.value for each in samples if each.name == "sluice_connections"
+    }
+    assert states == {"used": 9.0, "idle": 6.0}, "of this process and of two workers"
 
 
 def test_a_service_is_away_for_as_long_as_for_the_worker_that_waits_longest() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from examples.events import events, write
 from pipelines import command
+from pipelines.ingest import main as ingest_main
 from tests.pipelines.commands import OUTCOMES, arguments, audit, ingested, printed
 from tests.pipelines.programs import ROOT, running, wait_for_rows
 from tests.pipelines.tables import count_rows, query
@@ -143,6 +144,15 @@ class TestFiles:
         assert "are dead letters, more than --max_dead 50% allows" in line
         assert query(sink, "SELECT count(*) FROM ingest_jobs") == [(0,)]
 
+    def test_more_than_the_budget_at_the_same_time_is_more_than_the_budget(
+        self, tmp_path: Path, sqlite: str
+    ) -> None:
+        for number in range(2):
+            (tmp_path / f"{number}.jsonl").write_text('{"id": 1}\n{"id":\n')
+        argv = arguments(f"{tmp_path}/*.jsonl", sqlite, "--workers", "2", "--max_dead", "1")
+        _, (line,) = run(*(*argv, "--summary_json", f"{tmp_path}/s.json"), code=command.DEAD_BUDGET)
+        assert "2 records are dead letters, more than --max_dead 1 allows" in line
+
     def test_an_error_of_a_worker_is_that_of_the_run(self, tmp_path: Path, sqlite: str) -> None:
         for number in range(2):
             (tmp_path / f"{number}.jsonl").write_text('{"id": 1}\n{"id": 2}\n')
@@ -160,15 +170,22 @@ class TestUsage:
         ("more", "said"),
         [
             (("--runner", "PrismRunner"), "--workers: PrismRunner starts no processes of its own"),
+            (("--runner", "FlinkRunner"), "use --parallelism"),
             (("--sink", "duckdb:///a.duckdb"), "duckdb lets one process at a time into a database"),
         ],
     )
-    def test_where_it_cannot_be(self, more: tuple[str, ...], said: str, tmp_path: Path) -> None:
-        (tmp_path / "a.jsonl").write_text('{"id": 1}\n')
-        argv = ["--source", f"{tmp_path}/a.jsonl", "--table", "events", "--workers", "2", *more]
-        if "--sink" not in more:
-            argv += ["--sink", f"sqlite:///{tmp_path}/a.db"]
-        _, (line,) = run(*argv, "--summary_json", f"{tmp_path}/s.json", code=command.USAGE)
+    def test_where_it_cannot_be(
+        self,
+        more: tuple[str, ...],
+        said: str,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        options = {"--sink": f"sqlite:///{tmp_path}/a.db", more[0]: more[1]}
+        argv = [part for option in options.items() for part in option]
+        argv += ["--source", f"{tmp_path}/a.jsonl", "--table", "events", "--workers", "2"]
+        assert command.run("ingest", ingest_main, argv) == command.USAGE
+        (line,) = printed(capsys.readouterr().err)
         assert said in line
 
 

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+import random
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes import batch_of
 from transforms.errors import Reject
-from transforms.parse.json import depth, parse_object, parse_objects
+from transforms.parse.json import depth, object_or_refused, parse_object, parse_objects
+from transforms.refused import Refused
+from transforms.steps.apply import apply_to_values
 
 LIMITS: dict[str, Any] = {"max_bytes": 1_000, "max_depth": 10}
 
@@ -321,3 +326,50 @@ class TestOtherEncodings:
         error = rejection(raw)
         assert error.category == "invalid_utf8"
         assert error.message == f"{name} text, as its byte order mark says; a record is UTF-8"
+
+
+BROKEN = (
+    b'{"a": [1, {"b": "x{y"}], "c": "\\u00e9\\ud83d\\ude00", "d": {"e": -1.5e3, "f": null}}',
+    '[{"ä":"€💥", "n": [[1,2],{"z":{}}]}]'.encode(),
+    b'"text"',
+    b"",
+    b'{"a":"\\ud83d"}',
+    b'\xef\xbb\xbf{"a":1}',
+    b"\0\0\0\0\1abc",
+    b'{"password=word": "http://ann:word@host/"',
+    b'{"a":1e99999}',
+    b'{"a":%b}' % (b"9" * 5_000),
+    b'{"a":' * 12,
+)
+SIGNS = b'{}[]",:\\u0d8/ 1e-.tfn=\xc3\xa9\xff\0'
+
+
+def broken(chance: random.Random) -> bytes:
+    """A text that was JSON, or nearly so, before bytes were cut off, changed and added."""
+    text = bytearray(chance.choice(BROKEN))
+    for _ in range(chance.randrange(4)):
+        at = chance.randrange(len(text) + 1)
+        cut = chance.choice((0, 1, 2, len(text)))
+        text[at : at + cut] = bytes(chance.choices(SIGNS, k=chance.randrange(4)))
+    return bytes(text)
+
+
+@pytest.mark.parametrize("quotes", [True, False])
+def test_what_is_refused_without_an_exception_is_the_same_failure(quotes: bool) -> None:
+    chance = random.Random(7)
+    raws = [broken(chance) for _ in range(3_000)]
+    batch = batch_of(*raws)
+    bounds: dict[str, Any] = {"max_bytes": 4_800, "max_depth": 10, "quotes": quotes}
+    fast, slow = (
+        apply_to_values(batch, raws, partial(read, **bounds), "parse", quotes=quotes)
+        for read in (object_or_refused, parse_object)
+    )
+    assert len(slow.failures) > 2_000
+    assert fast.failures == slow.failures
+    assert (fast.values, fast.raws) == (slow.values, slow.raws)
+
+
+def test_most_of_what_is_cut_off_is_refused_without_an_exception() -> None:
+    whole = BROKEN[0]
+    for end in range(len(whole)):
+        assert type(object_or_refused(whole[:end], **LIMITS)) is Refused

@@ -25,6 +25,7 @@ from transforms.batch.record import Format, RecordBatch
 from transforms.errors import ConfigError, Reject
 from transforms.parse.parse import ParseConfig, parse
 from transforms.parse.validate import Validate, check, compiled, load_schema, validate
+from transforms.steps.apply import apply_to_values
 
 EVENTS = json.dumps(SCHEMA)
 
@@ -61,6 +62,17 @@ class TestValidateBatch:
         assert validated.failures[: len(parsed.failures)] == parsed.failures
         assert validated.read == 3_000
         assert list(validated.offsets) == [i for i, line in enumerate(lines) if line.broken is None]
+
+    def test_a_failure_is_that_of_the_exception_that_is_not_raised(self) -> None:
+        schema = json.dumps(
+            {"required": ["a"], "properties": {"a": {"enum": [1, "é"]}, "b": {"type": "string"}}}
+        )
+        values = [{}, {"a": 2, "b": 3}, {"a": "x" * 900}, {"a": "password=word"}, {"a": 1}, 7]
+        batch = batch_with(*values)
+        validator = compiled(schema)
+        expected = apply_to_values(batch, values, lambda one: check(validator, one), "validate")
+        assert len(expected.failures) == 4
+        assert validate(batch, schema).failures == expected.failures
 
     def test_a_clean_batch_shares_its_lists(self) -> None:
         batch = batch_with({"n": 1})

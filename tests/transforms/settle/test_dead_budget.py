@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.transforms.forks import in_child
 from transforms.batch.counts import Counts
 from transforms.batch.record import JSON, Failure, Origin, Span
 from transforms.errors import ConfigError, DeadBudgetExceeded
+from transforms.settle import dead_budget
 from transforms.settle.dead_budget import LEAST, RECORDS, DeadBudget, Spending, spending_of
 from transforms.settle.sink import Settled
 
@@ -129,6 +131,24 @@ class TestNumber:
 
     def test_none_at_all(self) -> None:
         assert not accepted(Spending(DeadBudget.parse("0")), commit(9, 1))
+
+    def test_those_of_other_workers_count_as_well(self) -> None:
+        def in_a_worker() -> bool:  # whose number nobody else sees
+            spending = Spending(DeadBudget.parse("3"))
+            assert accepted(spending, commit(0, 1))
+            dead_budget.elsewhere(2)
+            assert accepted(spending, commit(9, 0))
+            return not accepted(spending, commit(9, 1))
+
+        assert in_child(in_a_worker)
+
+    def test_a_worker_tells_of_its_own(self) -> None:
+        def in_a_worker() -> bool:
+            dead_budget.elsewhere(2)
+            assert accepted(spending_of(HALF, "run"), commit(0, 3))
+            return dead_budget.spent() == 3
+
+        assert in_child(in_a_worker)
 
 
 class TestMessage:

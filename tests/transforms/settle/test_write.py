@@ -68,6 +68,17 @@ class TestWrite:
         tally = metrics.tally()
         assert (tally["read"], tally["dead"], tally["retrying"]) == (4, 1, 1)
 
+    def test_failures_are_emitted_only_where_they_are_wanted(self) -> None:
+        sink = ListSink.fresh("unwanted")
+        batch = failing(batch_of(b"1"), transient=False)
+        write = WriteFn(sink, replace(FAST, emits_failures=False))
+        write.setup()
+        write.start_bundle()
+        emitted = [*write.process(batch, timestamp=0, window=None), *write.finish_bundle()]
+        write.teardown()
+        (settled,) = (each.value for each in emitted)
+        assert settled.dead == batch.failures
+
     def test_a_database_that_refuses_fails_the_pipeline(self) -> None:
         sink = ListSink.fresh("refuses", SinkFailed("permission denied for table t"))
         with (

@@ -146,6 +146,16 @@ class Generic:
         if rows:
             connection.execute(sa.insert(table), rows)
 
+    def insert_new(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        columns: Mapping[str, Sequence[Any]],
+        constants: Row,
+        number: str,
+    ) -> Sequence[int] | None:
+        return None
+
     def insert_absent(
         self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], key: str
     ) -> int:

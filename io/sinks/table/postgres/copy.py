@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from sinks.database.classify import sqlstate_of
 from sinks.table.evidence import Evidence
-from sinks.table.isolate import Blame, blame_of
+from sinks.table.isolate import Blame, are_dense, blame_of
 from sinks.table.postgres import direct
 from sinks.table.postgres.folding import fold
 from sinks.table.postgres.keys import dependencies_of, keys_of, spelt_alike
@@ -27,8 +27,6 @@ from sinks.text.quoting import quoted
 
 UNIQUE_VIOLATION = "23505"
 _MANY_ROUNDS = 4  # up to which no rows are folded
-_FEW_REFUSED = 4
-_APART = 32  # rows from one that is refused to the next
 
 
 def write(connection: sa.Connection, target: Target, records: Records) -> Written:
@@ -182,7 +180,7 @@ class _CopyWriter:
             return False
 
         def blame(error: BaseException) -> Blame:
-            if whole or sqlstate_of(error) == UNIQUE_VIOLATION or _are_dense(poison):
+            if whole or sqlstate_of(error) == UNIQUE_VIOLATION or are_dense(poison):
                 return "nobody"
             verdict = self._session.blame(error)
             return "nobody" if verdict == "doubtful" else verdict  # staging finds whose it is
@@ -200,9 +198,9 @@ class _CopyWriter:
         except psycopg2.Error as error:
             if sqlstate_of(error) == UNIQUE_VIOLATION or blame_of(error) == "doubtful":
                 self._written.collided = True
-            elif not ((whole or _are_dense(poison)) and self._session.blame(error) == "row"):
+            elif not ((whole or are_dense(poison)) and self._session.blame(error) == "row"):
                 raise
-            self._many_refused = _are_dense(poison)
+            self._many_refused = are_dense(poison)
             return False
         self._written.collided = False
         self._written.poison.extend(poison)
@@ -210,9 +208,3 @@ class _CopyWriter:
             self._evidence.passed(len(indices))
             self._written.insert(self._records, indices)
         return True
-
-
-def _are_dense(poison: Sequence[Poison]) -> bool:
-    """Whether so many rows are refused that the staging table finds the next ones faster."""
-    few = len(poison) < _FEW_REFUSED
-    return not few and poison[-1].index - poison[0].index < _APART * len(poison)

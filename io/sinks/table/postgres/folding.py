@@ -12,7 +12,8 @@ from typing import Any
 
 from sinks.table.postgres import statements
 from sinks.table.postgres.lines import encode_blocks
-from sinks.table.postgres.staging import StagedBlock, Staging
+from sinks.table.postgres.staged_block import StagedBlock
+from sinks.table.postgres.staging import Staging
 from sinks.table.rows import Rows, blocks_of, picked
 from sinks.table.target import Target
 from transforms.parse.json_text import encode_json

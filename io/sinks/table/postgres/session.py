@@ -49,6 +49,12 @@ class Session:
         if isolate:
             self.execute(_SHORT_WAITS)
 
+    @property
+    def server_version(self) -> int:
+        """As libpq has it: 160004 is 16.4."""
+        version: int = self._cursor.connection.server_version
+        return version
+
     def execute(self, statement: str) -> None:
         """Run a statement without a result."""
         self._cursor.execute(self._with_savepoints(statement))

@@ -6,8 +6,8 @@ the wrong type fails in COPY, which names the line, and a constraint in the INSE
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -16,10 +16,13 @@ import psycopg2
 from sinks.database.classify import sqlstate_of
 from sinks.database.tables import Operation
 from sinks.table.evidence import Evidence
-from sinks.table.isolate import Blame, isolate, poison_of
-from sinks.table.postgres import rights, staging_table, statements, trial
+from sinks.table.isolate import Blame, are_dense, isolate, poison_of
+from sinks.table.postgres import rights, staging_table, statements
 from sinks.table.postgres.lines import Lines
+from sinks.table.postgres.refused import conditions, trial, unreadable
+from sinks.table.postgres.refused.refusal import Refusal
 from sinks.table.postgres.session import Session
+from sinks.table.postgres.staged_block import StagedBlock
 from sinks.table.postgres.staging_table import StagingTable
 from sinks.table.records import Records, Written
 from sinks.table.rows import Poison
@@ -29,37 +32,6 @@ from sinks.table.turns import cuts_of, pieces
 _REFUSALS = frozenset({"23502", "23514"})  # not_null_violation, check_violation
 _FEW_ROWS = 4  # that cost no less to be tried on the server
 _FEW_STATEMENTS = 8  # that may each read the whole staging table
-
-
-@dataclass(slots=True)
-class StagedBlock:
-    """Rows of the same columns in the staging table.
-
-    Attributes:
-        lines: The rows.
-        start: The number of the first row.
-        refused: The positions of the rows that COPY refused.
-        poison: The rows that COPY refused and, later, those that the INSERT refuses.
-    """
-
-    lines: Lines
-    start: int
-    refused: set[int] = field(default_factory=set)
-    poison: list[Poison] = field(default_factory=list)
-
-    @property
-    def end(self) -> int:
-        """The number after that of the last row."""
-        return self.start + len(self.lines.indices)
-
-    def numbers(self) -> dict[int, int]:
-        """The number of each row that COPY took, by its index."""
-        start, refused = self.start, self.refused
-        return {
-            index: number
-            for number, index in enumerate(self.lines.indices, start)
-            if number - start not in refused
-        }
 
 
 class Staging:
@@ -171,10 +143,28 @@ class Staging:
         for lines in blocks:
             block = StagedBlock(lines, self._count)
             numbered = staging_table.numbered(lines, block.start, self.records, self.target, table)
-            block.refused = self.session.copy(table.quoted, numbered, block.poison)
+            block.refused = self._copied(numbered, block.poison)
             staged.append(block)
             self._count = block.end
         return staged
+
+    def _copied(self, lines: Lines, poison: list[Poison]) -> set[int]:
+        """COPY numbered rows into the staging table; the positions of those that are refused."""
+        session, table = self.session, self.table
+        first: list[Poison] = []
+
+        def blame(error: BaseException) -> Blame:
+            return "nobody" if are_dense(first) else session.blame(error)
+
+        try:
+            with session.savepoint("stage"):
+                refused = session.copy(table.quoted, lines, first, blame, closing="stage")
+        except psycopg2.Error as error:
+            if not are_dense(first) or session.blame(error) != "row":
+                raise
+            return unreadable.copy(session, table.quoted, lines, poison, error)
+        poison += first
+        return refused
 
     def insert(self, staged: Sequence[StagedBlock], cuts: Collection[int]) -> None:
         """Insert what was staged.
@@ -237,16 +227,45 @@ class Staging:
 
     def _insert_isolated(self, block: StagedBlock, start: int, end: int) -> None:
         """Insert the rows ``[start, end)``, by number; those that are refused become poison."""
-        numbers = [n for n in range(start, end) if n - block.start not in block.refused]
+        numbers: Sequence[int] = [
+            number for number in range(start, end) if number - block.start not in block.refused
+        ]
         if len(numbers) <= _FEW_ROWS or self.session.isolate:
             self._insert_piecewise(block, numbers)
             return
         if self._refused_whole(block, numbers) is None:
             return
+        asked = self._without_broken(block, numbers)
+        if len(asked) < len(numbers):
+            numbers = asked
+            if not numbers or self._refused_whole(block, numbers) is None:
+                return
         for place in range(0, len(numbers), trial.AT_ONCE):
             rest = self._without_suspects(block, numbers[place : place + trial.AT_ONCE])
             if rest:
                 self._insert_piecewise(block, self._without_refused(block, rest, rest))
+
+    def _without_broken(self, block: StagedBlock, numbers: Sequence[int]) -> Sequence[int]:
+        """Set those of the staged rows aside that break conditions; the numbers of the others."""
+        names = block.lines.names
+        if not conditions.can_ask(self.target, names) or statements.updates_first(
+            self.target, names
+        ):
+            return numbers
+        refusals = conditions.refusals(
+            *(self.session, self.target, self.table, names, (numbers[0], numbers[-1] + 1)),
+            partial(self._tried, block),
+        )
+        return self._set_aside(block, numbers, refusals)
+
+    def _tried(self, block: StagedBlock, numbers: Sequence[int]) -> Mapping[int, Refusal]:
+        """What the server says of those rows that it refuses, each tried by itself."""
+        self._index(len(numbers))
+        statement = statements.trial_statement(
+            self.target, self.table, block.lines.names, trial.SPAN, trial.RESULT
+        )
+        deferrable = self.target.deferrable
+        return trial.refusals(self.session, statement, numbers, deferrable=deferrable) or {}
 
     def _without_suspects(self, block: StagedBlock, numbers: Sequence[int]) -> Sequence[int]:
         """Insert rows; without those that the table itself would refuse, if that is all it takes.
@@ -292,23 +311,17 @@ class Staging:
         """
         if not suspected:
             return numbers
-        self._index(_FEW_STATEMENTS)
-        statement = statements.trial_statement(
-            self.target, self.table, block.lines.names, trial.SPAN, trial.RESULT
-        )
-        refusals = trial.refusals(
-            self.session, statement, suspected, deferrable=self.target.deferrable
-        )
-        gone = set()
-        for number, refusal in (refusals or {}).items():
-            poison = refusal.poison(block.lines.indices[number - block.start])
-            if poison is not None:
-                block.poison.append(poison)
-                gone.add(number)
-        if not gone:
-            return numbers
-        self.session.execute(statements.delete_statement(self.table, gone))
-        return [n for n in numbers if n not in gone]
+        return self._set_aside(block, numbers, self._tried(block, suspected))
+
+    def _set_aside(
+        self, block: StagedBlock, numbers: Sequence[int], refusals: Mapping[int, Refusal]
+    ) -> Sequence[int]:
+        """Take rows that are to blame out of the staging table; the numbers of the others."""
+        gone = block.blame(refusals)
+        rest = [number for number in numbers if number not in gone]
+        if gone and rest:
+            self.session.execute(statements.delete_statement(self.table, gone))
+        return rest
 
     def _insert_piecewise(self, block: StagedBlock, numbers: Sequence[int]) -> None:
         """Insert the rows with these numbers; those that are refused become poison, one by one.

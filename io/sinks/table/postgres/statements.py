@@ -70,7 +70,10 @@ def supersede_statement(target: Target, table: StagingTable, start: int) -> str:
 def delete_statement(table: StagingTable, numbers: Iterable[int]) -> str:
     """Delete the staged rows with these numbers."""
     listed = ",".join(f"{number:d}" for number in numbers)
-    return f"DELETE FROM {table.quoted} WHERE {table.ordinal} = ANY ('{{{listed}}}')"
+    return (
+        f"DELETE FROM {table.quoted} USING unnest('{{{listed}}}'::bigint[]) AS gone (number) "
+        f"WHERE {table.ordinal} = gone.number"
+    )
 
 
 def lock_statement(target: Target, table: StagingTable, start: int) -> str:

@@ -12,7 +12,7 @@ from sinks.database.label import label_in
 from sinks.table.postgres import copy, direct, widening
 from sinks.table.records import Records, Written
 from sinks.table.schema import LogicalType, NewColumn
-from sinks.table.target import Column, Description, Interplay, Target
+from sinks.table.target import Column, Description, ForeignKey, Interplay, Target
 from sinks.table.writer import Wider
 from sinks.text.quoting import literal, quote, quoted
 from transforms.route.table_name import TableName
@@ -113,6 +113,28 @@ _CONSTRAINTS = sa.text(
     FROM pg_constraint k WHERE k.conrelid = :oid AND k.contype IN ('c', 'f') ORDER BY k.oid
     """
 )
+# Those that are checked with each row, by a comparison of columns, and no rule hides rows.
+_FOREIGN_KEYS = sa.text(
+    """
+    SELECT CASE c.relkind WHEN 'r' THEN 'ONLY ' ELSE '' END || format('%I.%I', n.nspname, c.relname)
+             AS parent,
+           ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS p(num, place)
+                 JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = p.num
+                 ORDER BY p.place) AS columns,
+           ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS p(num, place)
+                 JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = p.num
+                 ORDER BY p.place) AS others
+    FROM pg_constraint k
+    JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE k.conrelid = :oid AND k.contype = 'f' AND k.confrelid <> k.conrelid
+      AND k.confmatchtype = 's' AND NOT k.condeferrable
+      AND COALESCE(to_jsonb(k) ->> 'conperiod', 'false') = 'false'
+      AND COALESCE(to_jsonb(k) ->> 'conenforced', 'true') = 'true'
+      AND NOT c.relrowsecurity AND has_schema_privilege(n.oid, 'USAGE')
+      AND (SELECT bool_and(has_column_privilege(c.oid, p.num, 'SELECT')) FROM unnest(k.confkey) AS p(num))
+    ORDER BY k.oid
+    """
+)
 _ANCESTORS = sa.text(
     """
     WITH RECURSIVE up AS (
@@ -188,7 +210,13 @@ class PostgresWriter:
             ancestors=frozenset(
                 label_in(default, TableName(name, schema)) for schema, name in ancestors
             ),
-            checks=None if relation.computing else tuple(each.condition for each in checks),
+            checks=None
+            if relation.computing or relation.looks_at_all
+            else tuple(each.condition for each in checks),
+            foreign_keys=tuple(
+                ForeignKey(tuple(each.columns), each.parent, tuple(each.others))
+                for each in (connection.execute(_FOREIGN_KEYS, oid) if references else ())
+            ),
         )
         return Description(columns, unique, relation.deferrable, relation.partitioned, interplay)
 

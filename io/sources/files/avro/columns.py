@@ -51,6 +51,14 @@ def written_of(stored: Any, shape: Shape) -> Any:
 
 
 def _values(stored: list[Any], shape: Shape, check: Callable[[Any], None] | None) -> ColumnValues:
+    values, unreadable = converted(stored, shape, check)
+    return ColumnValues(values, written_column(values, shape), unreadable)
+
+
+def converted(
+    stored: list[Any], shape: Shape, check: Callable[[Any], None] | None
+) -> tuple[list[Any], dict[int, Unreadable]]:
+    """The values of a column, and those that cannot be read; ``check`` raises for one of them."""
     values: list[Any] = stored
     unreadable: dict[int, Unreadable] = {}
     convert = shape.convert
@@ -61,10 +69,10 @@ def _values(stored: list[Any], shape: Shape, check: Callable[[Any], None] | None
             values = [None if value is None else convert(value) for value in stored]
         except _REASONS:
             values, unreadable = _one_by_one(stored, shape, _check)
-    return ColumnValues(values, _written(values, shape), unreadable)
+    return values, unreadable
 
 
-def _written(values: list[Any], shape: Shape) -> list[Any]:
+def written_column(values: list[Any], shape: Shape) -> list[Any]:
     """``values`` as JSON takes them; the same list where it takes all of them."""
     kind = shape.kind
     if kind is None or (isinstance(kind, str) and kind not in ("float", "any")):

@@ -13,6 +13,7 @@ from fastavro import _read_py
 from fastavro.read import HEADER_SCHEMA
 
 from sources.files.avro.blocks import Block
+from sources.files.avro.columnar_rows import around
 from sources.files.avro.element_codec import ElementCodec
 from sources.files.avro.elements import LARGE, MEMORY, Elements
 from transforms.errors import ObjectFailed
@@ -40,6 +41,7 @@ class Decoder:
         self.shapes: dict[str, Shape] = shapes.fields[parsed["name"]]
         self.recursive = shapes.recursive
         self.encoder = RowEncoder({name: shape.kind for name, shape in self.shapes.items()})
+        self.around = around(self.shapes, self.encoder)
         self._file = io.BytesIO()
         meta = {"avro.schema": json.dumps(whole.decoded).encode(), "avro.codec": b"null"}
         header = {"magic": b"Obj\x01", "meta": meta, "sync": bytes(16)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from sources.files.avro.blocks import Block, Blocks, reason_of
+from sources.files.avro.columnar_rows import ESCAPED, columnar_of
 from sources.files.avro.columns import rows_of
 from sources.files.avro.decoder import Decoder, WholeBlock
 from sources.files.avro.elements import MEMORY, DamagedBlock, Elements
@@ -23,6 +25,8 @@ from transforms.batch.content import Content
 from transforms.batch.record import Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import BatchLimits, Polled
 from transforms.errors import ObjectFailed, SourceUnavailable
+from transforms.parse.columns.columnar import Columnar
+from transforms.parse.columns.kept_bytes import KeptBytes
 
 _FORMAT = Format("avro")
 
@@ -208,30 +212,47 @@ class AvroReader:
     ) -> RecordBatch:
         """The batch of ``records``, up to ``to`` in a block that ends at ``end``."""
         decoder, first, limit = opened.decoder, self._position, self._max_record_bytes
-        rows = rows_of(records, decoder.shapes, decoder.encoder, recursive=decoder.recursive)
-        refused = {i: unreadable(first + i, rows.raws[i], x, limit) for i, x in rows.faults.items()}
-        for i, raw in enumerate(rows.raws):
-            if len(raw) > limit and i not in refused:
-                refused[i] = oversized(first + i, raw, limit)
+        values: Sequence[Any]
+        raws: Sequence[bytes]
+        refused: dict[int, RefusedRecord] = {}
+        whole = self._columnar(opened, records)
+        if whole is not None:
+            values, raws = whole
+        else:
+            rows = rows_of(records, decoder.shapes, decoder.encoder, recursive=decoder.recursive)
+            values, raws = rows.values, rows.raws
+            refused = {i: unreadable(first + i, raws[i], x, limit) for i, x in rows.faults.items()}
+            for i, raw in enumerate(raws):
+                if len(raw) > limit and i not in refused:
+                    refused[i] = oversized(first + i, raw, limit)
         if to >= end:
             last = len(records) - 1
             problem = "" if failures else _problem_behind(opened.elements)
             if problem and last not in refused:
                 refused[last] = RefusedRecord(
-                    end - 1, rows.raws[last], "object_corrupt", ObjectFailed.__name__, problem
+                    end - 1, raws[last], "object_corrupt", ObjectFailed.__name__, problem
                 )
             done = opened.blocks.ended
             opened.at, opened.block, opened.elements = end, None, None
             self._done = done
-        good = range(len(records))
-        kept = [i for i in good if i not in refused] if refused else good
-        return self._batch(
-            [first + i for i in kept],
-            [rows.raws[i] for i in kept],
-            [rows.values[i] for i in kept],
-            [*map(self._failure, refused.values()), *failures],
-            to,
-        )
+        kept = [i for i in range(len(records)) if i not in refused]
+        if refused:
+            raws, values = [raws[i] for i in kept], [values[i] for i in kept]
+        failed = [*map(self._failure, refused.values()), *failures]
+        return self._batch([first + i for i in kept], raws, values, failed, to)
+
+    def _columnar(
+        self, opened: _OpenObject, records: list[Any]
+    ) -> tuple[Columnar, KeptBytes] | None:
+        """The records by columns; None where they may be too large, or have to be looked at one by one."""
+        decoder, block = opened.decoder, opened.block
+        if block is None or block.pieces is not None or decoder.recursive or decoder.around is None:
+            return None
+        size = len(block.data)
+        if ESCAPED * size + decoder.around > self._max_record_bytes:
+            return None
+        estimate = size * len(records) // max(1, block.count) + decoder.around * len(records) // 4
+        return columnar_of(records, decoder.shapes, decoder.encoder, estimate)
 
     def _open(self) -> _OpenObject:
         """Read the header."""
@@ -276,8 +297,8 @@ class AvroReader:
     def _batch(
         self,
         offsets: list[int],
-        raws: list[bytes],
-        values: list[dict[str, Any]],
+        raws: Sequence[bytes],
+        values: Sequence[Any],
         failures: list[Failure],
         end: int,
     ) -> RecordBatch:

@@ -15,8 +15,8 @@ from sinks.database.engine import transaction
 from sinks.database.tables import pipelines
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
+from sinks.jobs.first.insert import insert_failures
 from sinks.jobs.orders import Order
-from sinks.jobs.store import insert_failures
 from sinks.ledger.hidden_fields import HiddenFields
 from tests.io.sinks.jobs.queued_jobs import PIPELINE, Queue, retryable
 from tests.io.sinks.tested_database import Database

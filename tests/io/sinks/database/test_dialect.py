@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -72,6 +73,55 @@ class TestInsert:
     def test_without_rows_nothing_is_inserted(self, connection: sa.Connection) -> None:
         dialect_of(connection).insert(connection, notes, {"id": [], "name": []}, {"raw": b"x"})
         assert rows(connection) == []
+
+
+numbered = sa.Table(
+    "numbered",
+    sa.MetaData(),
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
+    sa.Column("name", sa.String(40), unique=True),
+    sa.Column("of", sa.Uuid()),
+)
+
+
+class TestInsertNew:
+    def insert(self, connection: sa.Connection, *names: str) -> Any:
+        columns = {"name": list(names)}
+        dialect = dialect_of(connection)
+        return dialect.insert_new(connection, numbered, columns, {"of": "0" * 31 + "7"}, "id")
+
+    def test_rows_are_numbered_or_not_there(self, postgres: Database) -> None:
+        with transaction(postgres.database, "test") as connection:
+            numbered.create(connection)
+            one, two = self.insert(connection, HOSTILE, "b")
+            three, four = self.insert(connection, "c", "d")
+            rows = connection.execute(sa.select(numbered).order_by(numbered.c.id)).all()
+            of = uuid.UUID(int=7)
+            assert rows == [(one, HOSTILE, of), (two, "b", of), (three, "c", of), (four, "d", of)]
+            assert len({one, two, three, four}) == 4
+
+    def test_with_one_that_is_there_none_is_inserted_and_the_transaction_goes_on(
+        self, postgres: Database
+    ) -> None:
+        with transaction(postgres.database, "test") as connection:
+            numbered.create(connection)
+            self.insert(connection, "a", "b")
+            assert self.insert(connection, "c", "b") is None
+            assert self.insert(connection, "d", "d") is None
+            assert self.insert(connection, "c", "d") is not None
+        assert postgres.rows("SELECT name FROM numbered ORDER BY 1") == [(n,) for n in "abcd"]
+
+    def test_without_a_faster_way_nothing_happens(self, sqlite_database: Database) -> None:
+        with transaction(sqlite_database.database, "test") as connection:
+            numbered.create(connection)
+            assert self.insert(connection, "a", "b") is None
+        assert sqlite_database.rows("SELECT * FROM numbered") == []
+
+    def test_a_column_without_a_sequence_is_left_to_others(self, postgres: Database) -> None:
+        with transaction(postgres.database, "test") as connection:
+            connection.execute(sa.text("CREATE TABLE numbered (id bigint, name text, of uuid)"))
+            assert self.insert(connection, "a", "b") is None
+            assert connection.execute(sa.select(numbered)).all() == []
 
 
 class TestInsertAbsent:

@@ -18,9 +18,9 @@ from sinks.database.tables import control, dead, edits, fingerprints, jobs
 from sinks.dead import upkeep
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
+from sinks.jobs.first.insert import insert_failures
 from sinks.jobs.orders import Order
 from sinks.jobs.retention import Retention, prune
-from sinks.jobs.store import insert_failures
 from sinks.rewind.order import Rewind
 from sinks.rewind.rewind import carry_out as rewind
 from tests.io.sinks.jobs.queued_jobs import (

@@ -15,9 +15,10 @@ from sinks.database.engine import transaction
 from sinks.database.tables import audit, claims, counts, jobs, progress
 from sinks.jobs.actions import Outcome, carry_out
 from sinks.jobs.filter import JobFilter
+from sinks.jobs.first.origin import origin_of
 from sinks.jobs.orders import Order
 from sinks.jobs.state import CURRENT
-from sinks.jobs.store import enqueue, origin_of
+from sinks.jobs.store import enqueue
 from sinks.ledger.accounts import accounts
 from sinks.table.config import SqlConfig
 from tests.io.sinks.tested_database import Database

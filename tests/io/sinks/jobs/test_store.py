@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sqlite3
-import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +14,9 @@ import pytest
 
 from sinks.jobs import stats as job_stats
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.store import check_room, count_jobs, get_job, list_jobs, origin_of
+from sinks.jobs.store import check_room, count_jobs, get_job, list_jobs
 from tests.io.sinks.jobs.stored_jobs import LEASE, TRIED_AT, prepared, store
 from tests.io.sinks.tested_database import Database, make_batch
-from transforms.batch.expansion import Branch, text_of
 from transforms.batch.job_states import JOB_STATES
 from transforms.batch.record import Failure, Format, Origin
 from transforms.errors import ConfigError
@@ -173,23 +169,3 @@ class TestCheckRoom:
     def test_without_such_a_limit_nothing_is_looked_at(self, sqlite_database: Database) -> None:
         check_room(sqlite_database.database, 1 << 40)
         assert not Path(sqlite_database.url.removeprefix("sqlite:///")).exists()
-
-
-@pytest.mark.parametrize(
-    ("element", "expansion", "end"),
-    [
-        (None, (), ""),
-        (3, (), ", 3"),
-        (None, (Branch(0, 2, "a"),), None),
-    ],
-)
-def test_the_key_of_a_job_is_the_hash_that_it_always_was(
-    element: int | None, expansion: tuple[Branch, ...], end: str | None
-) -> None:
-    """Jobs of earlier versions are in databases under it."""
-    origin = Origin('file:///"d"', "ü", 7, element, expansion)
-    if end is None:
-        end = f", null, {json.dumps(text_of(expansion))}"
-    text = r'["events", "file:///\"d\"", "\u00fc", 7' + f"{end}]"
-    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
-    assert origin_of("events", origin) == uuid.UUID(bytes=digest)

@@ -17,7 +17,7 @@ from sinks.jobs.queue import SqlJobQueue
 from sinks.ledger import ledger
 from sinks.sql import SqlSink
 from sinks.table.config import SqlConfig
-from sinks.text.encoding import clean
+from sinks.text.encoding import clean, cleaned
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.backoff import Backoff
 from transforms.batch.record import Failure, RecordBatch
@@ -60,6 +60,13 @@ def test_clean_text_is_bounded_and_every_database_can_store_it() -> None:
     assert text.encode().decode() == text
     assert "\x00" not in text
     assert [c for c in text if c.isascii()] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "texts", [[], ["a", "é💥"], ["a", "abc"], ["a\x00"], ["\ud800"], ["\ud83d", "\ude00"]]
+)
+def test_many_texts_are_cleaned_like_one_at_a_time(texts: list[str]) -> None:
+    assert cleaned(texts, 2) == [clean(text, 2) for text in texts]
 
 
 class Encoded(Database):

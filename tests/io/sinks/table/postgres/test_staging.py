@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sinks.table.postgres.lines import Lines
-from sinks.table.postgres.staging import StagedBlock
-from sinks.text.copy_text import copy_data
 from tests.io.sinks.tested_database import Database, counts, make_batch
-
-
-def test_a_block_numbers_the_rows_that_copy_took() -> None:
-    texts = ["a", "b", "c"]
-    block = StagedBlock(Lines(("v",), texts, [4, 7, 9], copy_data(texts)), start=20, refused={1})
-    assert (block.end, block.numbers()) == (23, {4: 20, 9: 22})
 
 
 def test_many_statements_in_a_commit_index_the_staging_table_for_that_commit_alone(

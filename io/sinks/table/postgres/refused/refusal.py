@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import psycopg2
 from psycopg2 import errors
 
-from sinks.database.classify import classify, line_of
+from sinks.database.classify import classify, line_of, shows_value
 from sinks.table.rows import Poison
 
 _BY_CLASS = {
@@ -45,20 +46,15 @@ class Refusal:
 
         None if the code alone does not tell that the row is to blame.
         """
-        error = self._error()
-        if error is None:
+        blame = _blame(self.sqlstate, shows_value(self.context))
+        if blame is None:
             return None
-        verdict = classify(error)
-        if verdict.kind != "record":
-            return None
+        kind, category = blame
         message = line_of(self.message, self.detail, self.context)
-        return Poison(index, verdict.category, error, message, self.sqlstate)
+        return Poison(index, category, self._error(kind), message, self.sqlstate)
 
-    def _error(self) -> psycopg2.Error | None:
-        """The error; None if the driver's choice of its class cannot be told from here."""
-        kind = _class_of(self.sqlstate)
-        if kind is None:
-            return None
+    def _error(self, kind: type[psycopg2.Error]) -> psycopg2.Error:
+        """The driver's error."""
         text = self.message
         for word, more in (
             ("DETAIL", self.detail),
@@ -67,10 +63,34 @@ class Refusal:
         ):
             if more:
                 text += f"\n{word}:  {more}"
-        error: Any = kind(f"{text}\n")
-        error.__setstate__({"pgcode": self.sqlstate})  # an attribute that cannot be set otherwise
-        refused: psycopg2.Error = error
-        return refused
+        return _raised(kind, self.sqlstate, f"{text}\n")
+
+
+@lru_cache(maxsize=1_000)
+def _blame(sqlstate: str, reading: bool) -> tuple[type[psycopg2.Error], str] | None:
+    """The driver's class and the category of an error that its row is to blame for.
+
+    Args:
+        sqlstate: The server's code.
+        reading: Whether it arose while COPY read a value, with no function in between.
+
+    Returns:
+        None if the code does not tell that the row is to blame, or which class the driver chooses.
+    """
+    kind = _class_of(sqlstate)
+    if kind is None:
+        return None
+    verdict = classify(_raised(kind, sqlstate, ""))
+    if verdict.kind == "fatal" and reading:
+        return kind, "data"
+    return (kind, verdict.category) if verdict.kind == "record" else None
+
+
+def _raised(kind: type[psycopg2.Error], sqlstate: str, text: str) -> psycopg2.Error:
+    error: Any = kind(text)
+    error.__setstate__({"pgcode": sqlstate})  # an attribute that cannot be set otherwise
+    raised: psycopg2.Error = error
+    return raised
 
 
 def _class_of(sqlstate: str) -> type[psycopg2.Error] | None:

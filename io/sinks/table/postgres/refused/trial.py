@@ -13,7 +13,7 @@ import msgspec
 import psycopg2
 
 from sinks.database.classify import BY_SQLSTATE
-from sinks.table.postgres.refusal import Refusal
+from sinks.table.postgres.refused.refusal import Refusal
 from sinks.table.postgres.session import Session
 from sinks.text.quoting import literal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg2
 import pytest
 
-from sinks.table.postgres.refusal import Refusal
+from sinks.table.postgres.refused.refusal import Refusal
 
 
 def test_a_refusal_is_the_error_that_the_driver_would_have_raised() -> None:

@@ -6,19 +6,35 @@ Briefly here; ``make oracle`` tries many more mixtures.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import pytest
 
 from sinks.sql import SqlSink
-from sinks.table.postgres import copy, staging, trial
-from tests.io.sinks.table.postgres.refused_rows import CASES, Case
+from sinks.table import isolate
+from sinks.table.postgres import staging
+from sinks.table.postgres.refused import conditions, trial, unreadable
+from tests.io.sinks.table.postgres.refused.refused_rows import CASES, Case
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.errors import SluiceError
 
 MIXTURES = max(1, int(os.environ.get("ORACLE_EXAMPLES", "60")) // 60)
 MODES = ("ignore", "update", "newest:at")
+
+
+class Counting:
+    """A function that finds refused rows, and how many it has found."""
+
+    def __init__(self, refusals: Callable[..., Any]) -> None:
+        self.refusals = refusals
+        self.refused = 0
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        refused = self.refusals(*arguments, **options)
+        self.refused += len(refused or ())
+        return refused
 
 
 def mixed(case: Case, random: Random) -> list[dict[str, Any]]:
@@ -83,14 +99,8 @@ def test_refused_rows_are_those_of_one_by_one(
     postgres.run(
         "CREATE TABLE parents (id integer PRIMARY KEY)", "INSERT INTO parents VALUES (1), (50)"
     )
-    tried: list[int] = []
-    refusals = trial.refusals
-
-    def counting(*arguments: Any, **options: Any) -> Any:
-        result = refusals(*arguments, **options)
-        tried.append(len(result or ()))
-        return result
-
+    trials, texts = Counting(trial.refusals), Counting(unreadable.refusals)
+    asked = Counting(conditions.refusals)
     for number, case in list(enumerate(CASES))[part::2]:
         random = Random(f"{case.name} of {MIXTURES}")
         table = f"t{number}"
@@ -105,11 +115,15 @@ def test_refused_rows_are_those_of_one_by_one(
                 )
             records = mixed(case, random)
             with monkeypatch.context() as patch:
-                patch.setattr(trial, "refusals", counting)
+                patch.setattr(trial, "refusals", trials)
+                patch.setattr(unreadable, "refusals", texts)
+                patch.setattr(conditions, "refusals", asked)
                 fast = outcome(postgres, sink, case, records, f"fast {mixture}")
             with monkeypatch.context() as patch:
-                patch.setattr(copy, "_FEW_REFUSED", 1_000)
+                patch.setattr(isolate, "_FEW", 1_000)
                 patch.setattr(staging, "_FEW_ROWS", 1_000)
                 slow = outcome(postgres, sink, case, records, f"slow {mixture}")
             assert (case.name, differences(fast, slow)) == (case.name, [])
-    assert sum(tried) > 100
+    assert trials.refused > 50
+    assert asked.refused > 10
+    assert texts.refused > 20

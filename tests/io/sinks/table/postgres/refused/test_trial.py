@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from sinks.database.engine import transaction
-from sinks.table.postgres import staging_table, trial
-from sinks.table.postgres.refusal import Refusal
+from sinks.table.postgres import staging_table
+from sinks.table.postgres.refused import trial
+from sinks.table.postgres.refused.refusal import Refusal
 from sinks.table.postgres.session import Session
 from sinks.table.postgres.statements import trial_statement
 from sinks.table.postgres.writer import PostgresWriter
