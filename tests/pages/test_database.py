@@ -165,7 +165,7 @@ def an_order_is_carried_out(retries: Page, databases: Databases) -> None:
     assert lines == [lines[0]]
     assert lines[0].startswith("order 1 is about 3 jobs")
     assert states(url) == ["discarded"] * 3
-    assert "available" in retries.runs("sluice dead-letters orders --sink URL  ")[1]
+    assert "available" in retries.runs("sluice dead-letters orders --sink URL")[1]
     assert "completed" in retries.runs("sluice dead-letters orders --sink URL --work")[1]
     assert states(url) == ["available"] * 3
     assert dead_letters("cancel", "--sink", url, "--reason", "a", "--background") == 0
@@ -254,7 +254,7 @@ def test_upgrading(databases: Databases, tmp_path: Path, postgres_server: str) -
     ):
         due = opened.runs("sluice migrate --sink URL --check", code=1)
         assert len(due) == VERSION - 1
-        opened.runs("sluice migrate --sink URL   ")
+        opened.runs("sluice migrate --sink URL")
         assert version(old) == VERSION
         cursor.execute("CREATE DATABASE upgraded TEMPLATE template1")
         old = Database("postgres", postgres_server.replace("/postgres?", "/upgraded?"))
