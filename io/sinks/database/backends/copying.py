@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -15,30 +15,41 @@ from sinks.text.copy_text import as_text, copy_data, encoder_of, escape
 from sinks.text.quoting import quote
 from transforms.parse.json_text import encode_json
 
+PIECE = 500
+"""How many lines are sent at once: all of them would be copied from memory to memory several times."""
 
-def copy(cursor: Any, table: str, columns: Iterable[str], data: bytes) -> None:
-    """Send ``data``, the lines of some rows, into ``columns`` of ``table``."""
+
+def copy(cursor: Any, table: str, columns: Iterable[str], lines: Iterable[bytes]) -> None:
+    """Send the lines of some rows, piece by piece, into ``columns`` of ``table``."""
     names = ", ".join(map(quote, columns))
-    cursor.copy_expert(
-        f"COPY {quote(table)} ({names}) FROM STDIN", io.BytesIO(data), size=len(data) + 1
-    )
+    pieces = _Pieces(list(lines))  # what cannot be encoded is raised before the statement
+    cursor.copy_expert(f"COPY {quote(table)} ({names}) FROM STDIN", pieces)
 
 
-def lines(
+class _Pieces:
+    """What the driver reads from; it takes what it is given, however long that is."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+
+    def read(self, _size: int) -> bytes:
+        return next(self._pieces, b"")
+
+
+def lines_of(
     dialect: sa.Dialect,
     table: sa.Table,
     columns: Mapping[str, Sequence[Any]],
     constants: Row,
-) -> bytes:
-    """Rows as COPY reads them; the constants end every line, as if they were one cell."""
+) -> Iterator[bytes]:
+    """Rows as COPY reads them, in pieces; the constants end every line, as if they were one cell."""
     cells = [cells_of(dialect, table.c[name], values) for name, values in columns.items()]
     ends = [cells_of(dialect, table.c[name], [value])[0] for name, value in constants.items()]
-    # A joined text is large: every further copy of it costs as much as a column.
     if ends:
-        last = "\t".join(ends) + "\n"
-        rows = zip(*cells, [last] * len(cells[0]), strict=True)
-        return "".join(map("\t".join, rows)).encode()
-    return copy_data(list(map("\t".join, zip(*cells, strict=True))))
+        cells.append(["\t".join(ends)] * len(cells[0]))
+    rows = map("\t".join, zip(*cells, strict=True))
+    while piece := list(islice(rows, PIECE)):
+        yield copy_data(piece)
 
 
 def cells_of(dialect: sa.Dialect, column: sa.Column[Any], values: Sequence[Any]) -> Sequence[str]:

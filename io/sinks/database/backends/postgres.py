@@ -18,7 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from sinks.database.backends import apart, on_conflict
 from sinks.database.backends.apart import Apart
-from sinks.database.backends.copying import copy, lines
+from sinks.database.backends.copying import copy, lines_of
 from sinks.database.backends.generic import Generic
 from sinks.database.backends.rehearsing_postgres import RehearsingPostgres
 from sinks.database.catalogue import postgres as catalogue
@@ -177,7 +177,7 @@ class Postgres(Generic):
         if not self.copies:
             Generic.insert(self, connection, table, columns, constants)
             return
-        data = lines(connection.dialect, table, columns, constants)
+        data = lines_of(connection.dialect, table, columns, constants)
         copy(connection.connection.cursor(), table.name, [*columns, *constants], data)
 
     def insert_new(
@@ -218,7 +218,7 @@ class Postgres(Generic):
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS AS "
             f"SELECT * FROM {quote(table.name)} WITH NO DATA"
         )
-        copy(cursor, staged, columns, lines(connection.dialect, table, columns, {}))
+        copy(cursor, staged, columns, lines_of(connection.dialect, table, columns, {}))
         cursor.execute(
             f"INSERT INTO {quote(table.name)} ({names}) SELECT {names} FROM {staged} "
             f"ON CONFLICT ({quote(key)}) DO NOTHING"

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from sinks.database.backends.copying import cells_of, lines
+from sinks.database.backends.copying import PIECE, cells_of, lines_of
 
 DIALECT: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 things = sa.Table(
@@ -24,7 +24,7 @@ things = sa.Table(
 
 def test_constants_end_every_line() -> None:
     columns: dict[str, list[Any]] = {"id": [1, 2], "raw": [b"\x00", None]}
-    data = lines(DIALECT, things, columns, {"of": None, "extra": {"a": "\t\\"}})
+    (data,) = lines_of(DIALECT, things, columns, {"of": None, "extra": {"a": "\t\\"}})
     end = rb"\N" + b"\t" + rb'{"a":"\\t\\\\"}' + b"\n"
     assert data == b"1\t\\\\x00\t" + end + b"2\t\\N\t" + end
 
@@ -36,3 +36,11 @@ def test_a_uuid_is_itself_its_digits_or_null(several: bool) -> None:
     assert cells_of(DIALECT, things.c.of, values) == list(map(str, values))
     assert cells_of(DIALECT, things.c.of, [one.hex, other.hex]) == [one.hex, other.hex]
     assert cells_of(DIALECT, things.c.of, [one, None]) == [str(one), "\\N"]
+
+
+def test_many_rows_come_in_pieces() -> None:
+    numbers = list(range(2 * PIECE + 1))
+    pieces = list(lines_of(DIALECT, things, {"id": numbers}, {}))
+    assert [piece.count(b"\n") for piece in pieces] == [PIECE, PIECE, 1]
+    assert b"".join(pieces) == b"".join(b"%d\n" % number for number in numbers)
+    assert list(lines_of(DIALECT, things, {"id": []}, {})) == []
