@@ -317,6 +317,9 @@ retries: setup ## Refuse records for a while, kill the process, run two processe
 replay: setup ## Measure a replay of dead letters against fresh ingestion
 	$(BIN)/python -m benchmarks.jobs.replay
 
+refusals: setup ## Measure what rows cost that Postgres refuses, by what refuses them
+	$(BIN)/python -m benchmarks.jobs.refusals
+
 kills-flink: setup ## Kill TaskManagers and the JobManager of a real cluster at full speed
 	$(BIN)/python -m benchmarks.flink.kills
 

@@ -21,6 +21,7 @@ Blame = Literal["row", "doubtful", "nobody"]
 
 SMALLEST_PIECE = 64  # rows tried together after a poison row
 
+FEW_ROWS = 4  # that are as well tried one by one
 _FEW = 4  # refused rows
 _APART = 32  # rows from one that is refused to the next
 

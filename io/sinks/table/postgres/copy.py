@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from sinks.database.classify import sqlstate_of
 from sinks.table.evidence import Evidence
-from sinks.table.isolate import Blame, are_dense, blame_of
+from sinks.table.isolate import FEW_ROWS, Blame, are_dense, blame_of, copy_line_of
 from sinks.table.postgres import direct
 from sinks.table.postgres.folding import fold
 from sinks.table.postgres.keys import dependencies_of, keys_of, spelt_alike
@@ -78,7 +78,6 @@ class _CopyWriter:
         self._target = target
         self._records = records
         self._written = written
-        self._many_refused = False
         self._ignoring = target.on_conflict.mode == "ignore"
         self._may_copy = (
             # A name that looks like the context of COPY's errors would put the blame elsewhere.
@@ -93,7 +92,7 @@ class _CopyWriter:
         blocks = self._encoded(blocks_of(self._target, rows), self._written.poison)
         if not blocks or (self._may_copy and self._copied_directly(blocks)):
             return
-        whole = len(blocks) == 1 and not self._many_refused
+        whole = len(blocks) == 1 and not self._staging.refusing
         if not (whole and self._staging.wrote_whole(blocks[0])):
             self._staging.write(blocks, ())
 
@@ -180,11 +179,16 @@ class _CopyWriter:
             return False
 
         def blame(error: BaseException) -> Blame:
-            if whole or sqlstate_of(error) == UNIQUE_VIOLATION or are_dense(poison):
+            if whole or sqlstate_of(error) == UNIQUE_VIOLATION:
                 return "nobody"
             verdict = self._session.blame(error)
+            unnamed = many and copy_line_of(error) is None
+            if verdict == "row" and (unnamed or are_dense(poison)):
+                self._staging.refusing = True  # staging finds them together
+                return "nobody"
             return "nobody" if verdict == "doubtful" else verdict  # staging finds whose it is
 
+        many = sum(len(lines.indices) for lines in blocks) > FEW_ROWS
         poison: list[Poison] = []
         loaded: list[Sequence[int]] = []
         table = quoted(self._target.table)
@@ -198,9 +202,8 @@ class _CopyWriter:
         except psycopg2.Error as error:
             if sqlstate_of(error) == UNIQUE_VIOLATION or blame_of(error) == "doubtful":
                 self._written.collided = True
-            elif not ((whole or are_dense(poison)) and self._session.blame(error) == "row"):
+            elif not ((whole or self._staging.refusing) and self._session.blame(error) == "row"):
                 raise
-            self._many_refused = are_dense(poison)
             return False
         self._written.collided = False
         self._written.poison.extend(poison)

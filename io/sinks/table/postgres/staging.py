@@ -16,7 +16,7 @@ import psycopg2
 from sinks.database.classify import sqlstate_of
 from sinks.database.tables import Operation
 from sinks.table.evidence import Evidence
-from sinks.table.isolate import Blame, are_dense, isolate, poison_of
+from sinks.table.isolate import FEW_ROWS, Blame, are_dense, isolate, poison_of
 from sinks.table.postgres import rights, staging_table, statements
 from sinks.table.postgres.lines import Lines
 from sinks.table.postgres.refused import conditions, trial, unreadable
@@ -30,7 +30,6 @@ from sinks.table.target import Target
 from sinks.table.turns import cuts_of, pieces
 
 _REFUSALS = frozenset({"23502", "23514"})  # not_null_violation, check_violation
-_FEW_ROWS = 4  # that cost no less to be tried on the server
 _FEW_STATEMENTS = 8  # that may each read the whole staging table
 
 
@@ -43,6 +42,9 @@ class Staging:
         records: The commit's records.
         written: Gets what became of them.
         evidence: Gets which rows took effect.
+
+    Attributes:
+        refusing: Whether the target has just refused rows among those that come now.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Staging:
         self.target = target
         self.records = records
         self.written = written
+        self.refusing = False
         self._evidence = evidence
         self._count = 0
         self._table: StagingTable | None = None
@@ -230,10 +233,10 @@ class Staging:
         numbers: Sequence[int] = [
             number for number in range(start, end) if number - block.start not in block.refused
         ]
-        if len(numbers) <= _FEW_ROWS or self.session.isolate:
+        if len(numbers) <= FEW_ROWS or self.session.isolate:
             self._insert_piecewise(block, numbers)
             return
-        if self._refused_whole(block, numbers) is None:
+        if not self.refusing and self._refused_whole(block, numbers) is None:
             return
         asked = self._without_broken(block, numbers)
         if len(asked) < len(numbers):

@@ -14,7 +14,7 @@ import pytest
 
 from sinks.sql import SqlSink
 from sinks.table import isolate
-from sinks.table.postgres import staging
+from sinks.table.postgres import copy, staging
 from sinks.table.postgres.refused import conditions, trial, unreadable
 from tests.io.sinks.table.postgres.refused.refused_rows import CASES, Case
 from tests.io.sinks.tested_database import Database, make_batch
@@ -121,7 +121,8 @@ def test_refused_rows_are_those_of_one_by_one(
                 fast = outcome(postgres, sink, case, records, f"fast {mixture}")
             with monkeypatch.context() as patch:
                 patch.setattr(isolate, "_FEW", 1_000)
-                patch.setattr(staging, "_FEW_ROWS", 1_000)
+                patch.setattr(staging, "FEW_ROWS", 1_000)
+                patch.setattr(copy, "FEW_ROWS", 1_000)
                 slow = outcome(postgres, sink, case, records, f"slow {mixture}")
             assert (case.name, differences(fast, slow)) == (case.name, [])
     assert trials.refused > 50
