@@ -323,7 +323,7 @@ refusals: setup ## Measure what rows cost that Postgres refuses, by what refuses
 kills-flink: setup ## Kill TaskManagers and the JobManager of a real cluster at full speed
 	$(BIN)/python -m benchmarks.flink.kills
 
-bench-flink: setup ## Measure a topic into Postgres on Flink, with 1, 2 and 4 subtasks
+bench-flink: setup ## Measure how soon and how fast a topic is read on Flink with 1 and 2 subtasks, beside DirectRunner
 	$(BIN)/python -m benchmarks.flink.rate
 
 idle-flink: setup ## Measure the cost of an idle stream on Flink, and the growth of its state

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import gc
 import math
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,10 +33,9 @@ from runners.beam import private as beam_private
 from runners.beam.flags import refuse_ignored
 from runners.beam.memory import remember
 from runners.runner import Runner
+from runners.tuning import tune_process
 
 _SAMPLING_MILLISECONDS = 20
-_GC_THRESHOLD = 100_000
-_SWITCH_SECONDS = 0.0005
 _GC_SECONDS = 5.0
 """A bundle leaves some KB of cyclic garbage behind, which the few allocations of an idle stream
 would not collect for an hour. It is collected between two bundles, when there is no batch to scan."""
@@ -70,17 +68,8 @@ def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
 
 
 def _tune_process() -> None:
-    """Set this process up for large batches of small values.
-
-    Batches are acyclic, so the garbage collector finds little in them and has much to scan:
-    collecting rarely gives a quarter more records a second (docs/performance.md).
-
-    The thread that writes waits for the interpreter's lock after every answer of the database, by
-    default 5 ms while the next batch is parsed. A commit has some ten answers for every table.
-    """
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD, 20, 100)
-    sys.setswitchinterval(_SWITCH_SECONDS)
+    """Tune this process, and collect its garbage between bundles from now on."""
+    tune_process()
     _collector.due = time.monotonic() + _GC_SECONDS
 
 

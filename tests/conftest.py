@@ -283,12 +283,9 @@ def flink(request: pytest.FixtureRequest, s3_endpoint: str) -> Iterator[FlinkClu
     missing = available()
     if missing is not None:
         _skip(request, "FLINK", missing)
-    with pytest.MonkeyPatch.context() as environment:
-        # Its virtual machines spend no time on optimizing what works for seconds: a third of their CPU.
-        environment.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
-        with running(slots=2) as cluster:
-            request.config.stash[CLUSTER] = cluster
-            yield cluster
+    with running(slots=2) as cluster:
+        request.config.stash[CLUSTER] = cluster
+        yield cluster
 
 
 @pytest.hookimpl(wrapper=True)

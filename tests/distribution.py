@@ -36,6 +36,7 @@ FLINK = (
     "tests/deploy/test_worker_pool.py",
     "tests/runners/flink/test_jobs.py",
     "tests/runners/flink/local/test_cluster.py",
+    "tests/runners/flink/local/test_training.py",
     "tests/test_recipes.py",
 )
 """The files with tests on a Flink cluster: one group, so that only one cluster runs at a time."""

@@ -19,7 +19,7 @@ from benchmarks.flink.job import await_checkpoint, await_rows, explained, submit
 from benchmarks.kafka.services import Services, services
 from examples.events import events
 from runners.flink import jobs as flink_jobs
-from runners.flink.local.cluster import FlinkCluster
+from runners.flink.local.cluster import FORK_SERVER, FlinkCluster
 from tests.services.flink_guarded import job_arguments, running
 
 START_SECONDS = 180.0
@@ -67,13 +67,17 @@ def idle(servers: Services, cluster: FlinkCluster, arguments: argparse.Namespace
 
 
 def cpu_seconds(cluster: FlinkCluster) -> dict[str, float]:
-    """CPU seconds so far of the JobManager, the TaskManager's JVM, and the processes under it."""
+    """CPU seconds so far of the JobManager, the TaskManager's JVM, and the workers."""
     (task_manager,) = cluster.task_managers()
     java = process_of(cluster, task_manager)
     return {
         "jobmanager": cpu_of(process_of(cluster, "jobmanager")),
         "taskmanager": cpu_of(java),
-        "workers": sum(cpu_of(each) for each in java.children(recursive=True)),
+        "workers": sum(
+            cpu_of(each)
+            for parent in (java, process_of(cluster, FORK_SERVER))
+            for each in parent.children(recursive=True)
+        ),
     }
 
 

@@ -58,6 +58,16 @@ LATER: Mapping[str, Mapping[str, Any]] = {
 """What Beam and NumPy import and rarely use: modules, and what stands for the names that are taken
 from them. Such a module is imported when anything else of it is used."""
 
+PLAIN = frozenset(
+    {
+        *("flink_master", "job_endpoint", "job_name", "parallelism", "max_parallelism"),
+        *("sdk_worker_parallelism", "environment_type", "environment_config", "savepoint_path"),
+        *("checkpointing_interval", "checkpoint_timeout_millis", "min_pause_between_checkpoints"),
+        *("max_bundle_size", "max_bundle_time_mills", "streaming"),
+    }
+)
+"""Flags of Beam that need none of ``UNUSED``: numbers, addresses, and what the job server alone reads."""
+
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
@@ -69,13 +79,19 @@ def import_beam(beam_flags: Sequence[str]) -> None:
     one that adds steps.
 
     Args:
-        beam_flags: Those of the command line that are Beam's own. With any of them Beam is imported
-            whole: some take paths of its file systems, such as ``--profile_location``.
+        beam_flags: Those of the command line that are Beam's own. With any but ``PLAIN`` ones Beam is
+            imported whole: some take paths of its file systems, such as ``--profile_location``.
     """
-    if beam_flags or "apache_beam" in sys.modules:
+    if "apache_beam" in sys.modules or not all(map(_is_plain, beam_flags)):
         return
     with _hidden(UNUSED), _postponed(LATER), _one_blas_thread():
         import_module("apache_beam")
+
+
+def _is_plain(argument: str) -> bool:
+    """Whether an argument is a value, or a flag that needs nothing of ``UNUSED``."""
+    name = argument.partition("=")[0]
+    return not name.startswith("-") or name.lstrip("-").replace("-", "_") in PLAIN
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 Beam's boot starts the worker and stops it again. When boot is killed, nobody stops the worker: it
 hears of it only from the runner, and a step that hangs does not listen. Every job names this module
 as a Beam plugin, so a worker that boot has started imports it. It then starts a watchdog, which is a
-process of its own because a thread gets no turn while a step holds the interpreter.
+process of its own because a thread gets no turn while a step holds the interpreter. The same place sets the
+worker up for its batches.
 
 The watchdog runs this file as a script, so only the standard library is imported.
 """
@@ -34,11 +35,12 @@ _watchdogs: list[subprocess.Popen[bytes]] = []
 
 
 def begin() -> None:
-    """Find the user's modules behind ours, and end as soon as the parent of this process has ended.
+    """Find the user's modules behind ours, be tuned, and end as soon as this process' parent has ended.
 
     The group of this process ends with it if it leads one.
     """
     _find_programs()
+    _tune()
     os.environ[_WATCHED] = str(os.getpid())
     parent = os.getppid()
     if int(os.environ.get(BOOT, parent)) != parent:
@@ -55,6 +57,13 @@ def begin() -> None:
     )
 
 
+def begin_forked() -> None:
+    """The same in a process that was forked, which ends with the one that has forked it."""
+    _find_programs()
+    _tune()
+    os.environ[_WATCHED] = str(os.getpid())
+
+
 def _find_programs() -> None:
     folder = os.environ.get(PROGRAMS)
     if folder is None:
@@ -63,6 +72,10 @@ def _find_programs() -> None:
         with suppress(ImportError):
             import_module(name)
     sys.path.append(folder)
+
+
+def _tune() -> None:
+    import_module("runners.tuning").tune_process()  # imported here, as this file is also a script
 
 
 def watch(worker: int, parent: int) -> None:

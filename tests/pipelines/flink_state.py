@@ -7,7 +7,7 @@ from typing import Any
 import psutil
 
 from runners.flink import jobs as flink_jobs
-from runners.flink.local.cluster import FlinkCluster
+from runners.flink.local.cluster import FORK_SERVER, FlinkCluster
 
 
 def newest_job(cluster: FlinkCluster) -> str:
@@ -35,11 +35,17 @@ def newest_checkpoint(cluster: FlinkCluster, job: str) -> tuple[int, int]:
 
 
 def python_workers(cluster: FlinkCluster) -> list[psutil.Process]:
-    managers = (cluster.processes.pid(name) for name in cluster.task_managers())
+    """Those that were forked, and what boot has started, which stands for them or is one itself."""
     started = [
         each
-        for number in managers
-        if number is not None
-        for each in psutil.Process(number).children(recursive=True)
+        for name in cluster.task_managers()
+        for each in descendants(cluster, name)
+        if any("sdk_worker_main" in arg for arg in each.cmdline())
     ]
-    return [each for each in started if any("sdk_worker_main" in arg for arg in each.cmdline())]
+    return [*started, *descendants(cluster, FORK_SERVER)]
+
+
+def descendants(cluster: FlinkCluster, name: str) -> list[psutil.Process]:
+    """The processes below the one of that name."""
+    number = cluster.processes.pid(name)
+    return [] if number is None else psutil.Process(number).children(recursive=True)

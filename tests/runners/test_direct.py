@@ -47,17 +47,6 @@ class CountBundles(beam.DoFn):
             drain.request()
 
 
-def test_a_tuned_process_hands_the_lock_of_the_interpreter_on_within_a_millisecond() -> None:
-    before = sys.getswitchinterval(), gc.get_threshold()
-    try:
-        direct.RUNNER.tune_process()
-        assert sys.getswitchinterval() < 0.001
-    finally:
-        sys.setswitchinterval(before[0])
-        gc.set_threshold(*before[1])
-        gc.unfreeze()
-
-
 @pytest.fixture
 def undrained() -> Iterator[None]:
     yield

@@ -16,16 +16,18 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runners import streams
+from runners import programs, streams
 from runners.file_lock import locked
 from runners.flink.endpoints import FOLDER, Endpoints, endpoints, forget_endpoints, write_endpoints
-from runners.flink.local import config, parts
+from runners.flink.local import classes, config, fork_server, parts
+from runners.flink.local.classes import Archives
 from runners.flink.local.config import Layout
 from runners.flink.local.parts import Parts
-from runners.flink.local.processes import Processes
+from runners.flink.local.processes import STOP_SECONDS, Processes
 from runners.flink.rest import FlinkRefused, FlinkRest, FlinkUnreachable
 from runners.parser import Parser
 from runners.ports import free_ports
@@ -34,6 +36,11 @@ from runners.runner import RunnerUnavailable
 START_SECONDS = 90.0
 
 JOB_MANAGER, JOB_SERVER, TASK_MANAGER = "jobmanager", "jobserver", "taskmanager-"
+FORK_SERVER = "forkserver"
+
+_TRAINING = "runners.flink.local.training"
+_WRITING_SECONDS = 120.0
+"""The longest that a virtual machine writes its classes, when it ends."""
 """The names of its processes; that of a TaskManager ends with a number."""
 
 
@@ -49,6 +56,7 @@ class FlinkCluster:
         self.folder = folder.absolute()
         self.processes = Processes(self.folder)
         self._slots = slots
+        self._fetched = fetched
 
     @property
     def endpoints(self) -> Endpoints:
@@ -73,7 +81,7 @@ class FlinkCluster:
         Raises:
             RunnerUnavailable: A part is missing, or did not start within ``START_SECONDS``.
         """
-        fetched = parts.fetched()
+        fetched = self._fetched()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / ".gitignore").write_text("*\n")
         with locked(self.folder / ".lock"):
@@ -83,6 +91,8 @@ class FlinkCluster:
             layout = self._layout()
             config.write(layout, fetched)
             self._start(JOB_MANAGER, fetched)
+            if fork_server.AVAILABLE:
+                self._start(FORK_SERVER, fetched)
             if not any(map(self.processes.running, self.task_managers())):
                 self._start(f"{TASK_MANAGER}1", fetched)
             self._start(JOB_SERVER, fetched)
@@ -90,15 +100,22 @@ class FlinkCluster:
             write_endpoints(self.folder, cluster)
             self.await_task_managers(1)
             self._await(JOB_SERVER, "to listen", lambda: _listens(layout.job_port))
+            if fork_server.AVAILABLE:
+                ready = layout.scratch / fork_server.SOCKET
+                self._await(FORK_SERVER, "to import", ready.exists)
         return cluster
 
-    def down(self) -> None:
-        """Stop everything that was started; jobs are cancelled, checkpoints and savepoints stay."""
+    def down(self, seconds: float = STOP_SECONDS) -> None:
+        """Stop everything that was started; jobs are cancelled, checkpoints and savepoints stay.
+
+        Args:
+            seconds: The longest wait for one process, before it is killed.
+        """
         if not self.folder.is_dir():
             return
         with locked(self.folder / ".lock"):
             for name in reversed(self.processes.names()):
-                self.processes.stop(name)
+                self.processes.stop(name, seconds)
             forget_endpoints(self.folder)
             self._clean()
 
@@ -113,7 +130,7 @@ class FlinkCluster:
         Args:
             name: ``JOB_MANAGER``, ``JOB_SERVER``, or ``TASK_MANAGER`` and a number.
         """
-        self._start(name, parts.fetched())
+        self._start(name, self._fetched())
 
     def task_managers(self) -> list[str]:
         """The names of the TaskManagers that were started and not stopped."""
@@ -152,13 +169,16 @@ class FlinkCluster:
         if self.processes.running(name):
             return
         layout = self._layout()
+        environment = {"FLINK_CONF_DIR": str(layout.configuration)}
         if name == JOB_MANAGER:
             command = config.job_manager(layout, fetched)
+        elif name == FORK_SERVER:
+            command, environment = fork_server.command(layout.scratch), fork_server.ENVIRONMENT
         elif name == JOB_SERVER:
             command = config.job_server(layout, fetched)
         else:
             command = config.task_manager(layout, fetched, name)
-        self.processes.start(name, command, {"FLINK_CONF_DIR": str(layout.configuration)})
+        self.processes.start(name, command, environment)
 
     def _await(self, name: str, what: str, reached: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -176,6 +196,30 @@ class FlinkCluster:
                     f"{self.processes.last_line(name)} (log: {self.processes.log(name)})"
                 )
             time.sleep(random.uniform(0.1, 0.3))  # noqa: S311 - jitter
+
+
+def fetched() -> Parts:
+    """All parts, and their classes; what is missing is fetched or noted first, once.
+
+    Raises:
+        RunnerUnavailable: A part cannot be had.
+    """
+    of_cluster = parts.fetched()
+    number, version = parts.java_version(of_cluster.java)
+    if number < classes.JAVA:
+        return of_cluster
+
+    def write(archives: Archives, folder: Path) -> None:
+        cluster = FlinkCluster(folder, slots=1)
+        cluster._fetched = lambda: replace(of_cluster, classes=archives)
+        try:
+            at = cluster.up()
+            arguments = [at.flink_master, at.job_endpoint, at.worker_command]
+            programs.run([sys.executable, "-m", _TRAINING, *arguments], folder)
+        finally:
+            cluster.down(_WRITING_SECONDS)
+
+    return replace(of_cluster, classes=classes.archives(parts.NAME, version, write))
 
 
 def _listens(port: int) -> bool:

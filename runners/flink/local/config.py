@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runners.flink.local import fork_client
+from runners.flink.local.fork_server import WORKER
 from runners.flink.local.parts import Parts
 from runners.flink.worker import BOOT, PROGRAMS
 
@@ -19,8 +22,9 @@ _OPENED = (
 )
 _EXPORTED = ("java.base/sun.net.util", "java.rmi/sun.rmi.registry")
 
-_BRIEF = ("-XX:TieredStopAtLevel=1",)
-"""Spends no time on optimizing code that runs for seconds."""
+_BRIEF = "-XX:TieredStopAtLevel=1"
+"""Spends no time on optimizing code that runs for seconds: half of the CPU time of a cluster's first job.
+Records of these pipelines hardly pass through Java."""
 
 _LOGGING = """rootLogger.level = INFO
 rootLogger.appenderRef.console.ref = Console
@@ -72,6 +76,11 @@ class Layout:
         return self.folder / "bin"
 
     @property
+    def scratch(self) -> Path:
+        """The folder of what running processes alone need."""
+        return self.folder / "tmp"
+
+    @property
     def worker(self) -> Path:
         """The program that starts a Python worker in this program's environment."""
         return self.folder / "worker.sh"
@@ -86,7 +95,7 @@ def write(layout: Layout, parts: Parts) -> None:
     own, binaries = (
         shlex.quote(str(path)) for path in (layout.binaries, Path(sys.executable).parent)
     )
-    boot, scratch = shlex.quote(str(parts.boot)), shlex.quote(str(layout.folder / "tmp"))
+    boot, scratch = shlex.quote(str(parts.boot)), shlex.quote(str(layout.scratch))
     # Each worker gets a folder: boot writes staged files where it is told to, and
     # pipeline_options.json into its working directory. Workers that start at the same time would
     # read each other's half-written files.
@@ -105,11 +114,20 @@ def write(layout: Layout, parts: Parts) -> None:
     layout.worker.chmod(0o755)
     # Before each worker, boot asks pip three times what is installed: for its log, and whether Beam
     # is, as it is in this program's environment. That took most of a worker's start.
+    # A worker is forked from a process that has imported all of it (fork_server), unless boot has
+    # installed something first.
     python = layout.binaries / "python"
+    executable = shlex.quote(sys.executable)
+    client = shlex.quote(fork_client.__file__)
     python.write_text(
         "#!/bin/sh\n"
-        'case "$*" in "-m pip freeze --all" | "-m pip show apache-beam") exit 0 ;; esac\n'
-        f'exec {shlex.quote(sys.executable)} "$@"\n'
+        'case "$*" in\n'
+        '"-m pip freeze --all" | "-m pip show apache-beam") exit 0 ;;\n'
+        '"-m pip install "*) : >installed ;;\n'
+        f'"-m {WORKER}"*) [ -e installed ] ||\n'
+        f'  exec {executable} -I -S {client} {scratch} {executable} "$@" ;;\n'
+        "esac\n"
+        f'exec {executable} "$@"\n'
     )
     python.chmod(0o755)
 
@@ -139,7 +157,7 @@ def settings(layout: Layout) -> str:
         "taskmanager.memory.jvm-metaspace.size": "512m",
         "taskmanager.memory.jvm-overhead.min": "128m",
         "taskmanager.memory.jvm-overhead.max": "128m",
-        "io.tmp.dirs": layout.folder / "tmp",
+        "io.tmp.dirs": layout.scratch,
         "state.backend": "hashmap",
         "state.checkpoints.dir": (layout.folder / "checkpoints").as_uri(),
         "state.savepoints.dir": (layout.folder / "savepoints").as_uri(),
@@ -168,7 +186,7 @@ def job_manager(layout: Layout, parts: Parts) -> list[str]:
     """The command of the JobManager."""
     main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
     return [
-        *_java(layout, parts, "1g"),
+        *_java(layout, parts, "jobmanager", "1g"),
         main,
         "--configDir",
         str(layout.configuration),
@@ -178,7 +196,7 @@ def job_manager(layout: Layout, parts: Parts) -> list[str]:
 def task_manager(layout: Layout, parts: Parts, name: str) -> list[str]:
     """The command of a TaskManager."""
     main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-    command = [*_java(layout, parts, "1300m"), main]
+    command = [*_java(layout, parts, "taskmanager", "1300m"), main]
     return [
         *(*command, "--configDir", str(layout.configuration)),
         f"-Dtaskmanager.resource-id={name}",
@@ -188,7 +206,7 @@ def task_manager(layout: Layout, parts: Parts, name: str) -> list[str]:
 def job_server(layout: Layout, parts: Parts) -> list[str]:
     """The command of Beam's job server."""
     return [
-        *_java(layout, parts, "1g", *_BRIEF, flink=False),
+        *_java(layout, parts, "jobserver", "1g", flink=False),
         "org.apache.beam.runners.flink.FlinkJobServerDriver",
         "--job-host=localhost",
         f"--job-port={layout.job_port}",
@@ -200,14 +218,20 @@ def job_server(layout: Layout, parts: Parts) -> list[str]:
     ]
 
 
-def _java(layout: Layout, parts: Parts, heap: str, *options: str, flink: bool = True) -> list[str]:
+def _java(layout: Layout, parts: Parts, kind: str, heap: str, *, flink: bool = True) -> list[str]:
     # Flink's first: Beam's jar holds some of Flink's classes too.
     jars = (parts.flink, parts.job_server) if flink else (parts.job_server,)
+    archived = () if parts.classes is None else parts.classes.options(kind)
     return [
-        *(parts.java, f"-Xmx{heap}", "-XX:+UseSerialGC", *options),
-        *(f"-Djava.io.tmpdir={layout.folder / 'tmp'}",),
+        *(parts.java, f"-Xmx{heap}", "-XX:+UseSerialGC", _BRIEF, *archived),
+        *(f"-Djava.io.tmpdir={layout.scratch}",),
         f"-Dlog4j.configurationFile={(layout.configuration / 'log4j.properties').as_uri()}",
         *(f"--add-exports={each}=ALL-UNNAMED" for each in _EXPORTED),
         *(f"--add-opens=java.base/{each}=ALL-UNNAMED" for each in _OPENED),
-        *("-cp", os.pathsep.join(f"{folder}{os.sep}*" for folder in jars)),
+        *("-cp", os.pathsep.join(_class_path(jars))),
     ]
+
+
+def _class_path(folders: Sequence[Path]) -> list[str]:
+    """The jars of these folders, in the order that is noted with their classes."""
+    return [str(jar) for folder in folders for jar in sorted(folder.glob("*.jar"))]

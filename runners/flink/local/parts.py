@@ -20,6 +20,7 @@ from pathlib import Path
 from runners import programs
 from runners.build_cache import jars_folder, made_once
 from runners.flink.local import one_jar, residuals
+from runners.flink.local.classes import Archives
 from runners.runner import RunnerUnavailable
 
 _log = logging.getLogger(__name__)
@@ -70,12 +71,18 @@ class Parts:
         flink: Folder of Flink's jars.
         job_server: Folder of the jars of Beam's job server.
         boot: Beam's program that starts a Python worker.
+        classes: What Java loads of the jars, in one piece; None if it starts without.
     """
 
     java: str
     flink: Path
     job_server: Path
     boot: Path
+    classes: Archives | None = None
+
+
+NAME = f"flink-{FLINK}-job-server-{JOB_SERVER}-mended-{residuals.PATCH}"
+"""All jars of a cluster."""
 
 
 def _flink() -> Path:
@@ -105,12 +112,9 @@ def available() -> str | None:
     java = shutil.which("java")
     if java is None:
         return f"java not found (Java {JAVA} or 17 runs Flink)"
-    printed = subprocess.run(  # noqa: S603 - the java on the path
-        [java, "-version"], capture_output=True, text=True, timeout=60, check=False
-    ).stderr
-    version = re.search(r'version "(\d+)', printed)
-    if version is None or int(version[1]) < JAVA:
-        return f"java {version[1] if version else '(unknown)'} found, {JAVA} or newer is needed"
+    version = java_version(java)[0]
+    if version < JAVA:
+        return f"java {version or '(unknown)'} found, {JAVA} or newer is needed"
     if shutil.which("mvn") is None and not _job_server().is_dir():
         return "mvn not found (Maven fetches Beam's job server)"
     if shutil.which("javac") is None and not _job_server().is_dir():
@@ -118,6 +122,15 @@ def available() -> str | None:
     if shutil.which("go") is None and not _boot().is_dir():
         return "go not found (Go builds the program that starts Python workers)"
     return None
+
+
+def java_version(java: str) -> tuple[int, str]:
+    """The version of a program ``java``, 0 if it is unknown, and all that it says of itself."""
+    printed = subprocess.run(  # noqa: S603 - the java on the path
+        [java, "-version"], capture_output=True, text=True, timeout=60, check=False
+    ).stderr
+    version = re.search(r'version "(\d+)', printed)
+    return int(version[1]) if version else 0, printed
 
 
 def fetched() -> Parts:

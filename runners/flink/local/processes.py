@@ -80,13 +80,18 @@ class Processes:
         recorded[name] = (child.pid, _started(child.pid) or "")
         self._write(recorded)
 
-    def stop(self, name: str) -> None:
-        """End it by SIGTERM, the rest of its group by SIGKILL, and forget it."""
+    def stop(self, name: str, seconds: float = STOP_SECONDS) -> None:
+        """End it by SIGTERM, the rest of its group by SIGKILL, and forget it.
+
+        Args:
+            name: Which one.
+            seconds: After these, it is ended by SIGKILL too.
+        """
         pid = self.pid(name)
         if pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-            deadline = time.monotonic() + STOP_SECONDS
+            deadline = time.monotonic() + seconds
             while self.running(name) and time.monotonic() < deadline:
                 time.sleep(random.uniform(0.05, 0.15))  # noqa: S311 - jitter
         self.kill(name)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from runners.beam import imports as beam_imports
+from runners.beam.flags import HONOURED
 
 PROGRAM = """
 import logging, os, sys
@@ -54,12 +55,28 @@ def test_what_beam_was_imported_without_can_be_imported_later() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_with_a_flag_of_its_own_beam_is_imported_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("flags", "parts"),
+    [
+        (["--profile_location=gs://bucket/profiles"], []),
+        (["--parallelism", "2", "--setup_file", "s3://bucket/setup.py"], []),
+        (["--experiments=x"], []),
+        (["--parallelism", "2", "--flink-master=localhost:8081"], ["apache_beam"]),
+        (["--environment_config", '{"command": "/worker.sh"}'], ["apache_beam"]),
+    ],
+)
+def test_with_a_flag_that_may_need_more_beam_is_imported_whole(
+    flags: list[str], parts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delitem(sys.modules, "apache_beam", raising=False)
     imported: list[str] = []
     monkeypatch.setattr(beam_imports, "import_module", imported.append)
-    beam_imports.import_beam(["--profile_location=gs://bucket/profiles"])
-    assert imported == []
+    beam_imports.import_beam(flags)
+    assert imported == parts, "imported in parts, or left to the first import of it"
+
+
+def test_the_plain_flags_are_flags_of_beam_on_flink() -> None:
+    assert HONOURED["FlinkRunner"] >= beam_imports.PLAIN
 
 
 def test_nothing_stays_hidden_if_beam_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:

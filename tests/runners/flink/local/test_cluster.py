@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from runners.flink.endpoints import Endpoints, endpoints, write_endpoints
-from runners.flink.local.cluster import TASK_MANAGER, FlinkCluster, main
+from runners.flink.local import classes, parts
+from runners.flink.local.classes import Archives
+from runners.flink.local.cluster import TASK_MANAGER, FlinkCluster, fetched, main
+from runners.flink.local.parts import Parts
 from runners.runner import RunnerUnavailable
 
 
@@ -53,6 +56,19 @@ def test_up_without_java_is_one_line(
     assert main(["up", "--folder", str(tmp_path / "cluster")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("flink.local: no local Flink cluster: java not found")
+
+
+@pytest.mark.parametrize(("version", "archived"), [("11.0.9", False), ("17.0.1", True)])
+def test_classes_are_archived_where_java_can(
+    version: str, archived: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    java = tmp_path / "java"
+    java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    java.chmod(0o755)
+    of_cluster = Parts(str(java), tmp_path, tmp_path, tmp_path / "boot")
+    monkeypatch.setattr(parts, "fetched", lambda: of_cluster)
+    monkeypatch.setattr(classes, "archives", lambda *_: Archives(tmp_path))
+    assert fetched().classes == (Archives(tmp_path) if archived else None)
 
 
 def test_task_managers_are_told_from_other_processes(tmp_path: Path) -> None:
