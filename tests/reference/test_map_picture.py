@@ -20,7 +20,7 @@ def test_every_wing_is_drawn_once_with_its_folders() -> None:
     drawn = [name for row in ROWS for name in row] + [ASIDE]
     assert sorted(drawn) == sorted(FOLDERS) == sorted(QUESTIONS)
     assert picture().count('class="name"') == len(drawn)
-    assert {"files +6", "jobs"} <= set(folders_of("sources"))
+    assert {"files +7", "jobs"} <= set(folders_of("sources"))
 
 
 def test_a_wing_imports_only_those_below_it() -> None:

@@ -365,7 +365,7 @@ class TestJobsThatBecomeSeveral:
 def test_many_that_share_large_bytes_are_stored_a_few_at_a_time(
     database: Database, sink: SqlSink, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    monkeypatch.setattr("sinks.jobs.store.CHUNK_BYTES", limit)
+    monkeypatch.setattr("sinks.jobs.first.insert.CHUNK_BYTES", limit)
     sink.commit([Steps({"Last": failing(*range(5))}).applied(documents((words(*range(5)),)))])
     assert len(jobs(database)) == 5
     assert balance(database) == {"read": 1, "expanded": 4, "retrying": 5}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -59,7 +60,7 @@ def test_the_place_is_said_and_nothing_that_stands_there(
 ) -> None:
     config = ParseConfig(quotes=False, epochs=(EpochColumn("at", "ms"),))
     (failure,) = parse(batch_of(raw, format_), config).failures
-    told = failure.message + failure.stack
+    told = failure.message + re.sub(r"line \d+", "", failure.stack)
     assert says in failure.message
     for fragment in (SECRET.decode(), SECRET.hex(), "12345", "0xFF", "'x'", "uD800", "222"):
         assert fragment not in told
