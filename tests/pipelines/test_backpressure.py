@@ -47,10 +47,11 @@ def test_reading_falls_with_writing_and_what_is_not_read_waits_in_kafka(
 
     # What waits is on disk at the broker: some 80 MB, of which the process holds its bounds.
     assert slow.peak - fast.peak < GROWTH_MIB
-    # A process that went on reading would grow by at least what was produced meanwhile.
+    # A process that went on reading would grow by at least what was produced meanwhile. One that does
+    # not grows by one commit's values and text at most, 20 MiB at once, whenever that may be.
     full = slow.samples[3 * len(slow.samples) // 4 :]
     waits = (full[-1].lag - full[0].lag) * RECORD_BYTES / (1 << 20)
-    assert full[-1].resident - full[0].resident < 0.5 * waits, "it stays at the broker"
+    assert full[-1].resident - full[0].resident < 0.9 * waits, "it stays at the broker"
     assert after.peak - slow.peak < GROWTH_MIB
     assert after.samples[-1].lag < RATE
 
