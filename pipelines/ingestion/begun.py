@@ -28,7 +28,7 @@ def begun(entry: Run, config: IngestConfig, run: RunConfig) -> Iterator[None]:
     sources = [redact(source.uri) for source in config.sources]
     with logs.about(run=entry.id, pipeline=pipeline, target=label):
         _log.log(
-            logging.DEBUG if progress.drawn(run.progress) else logging.INFO,
+            progress.level_beside(run.progress),
             "run %s begins: pipeline %s, %s, %s, from %s",
             *(entry.id, pipeline, _where(label, config), run.runner.name, ", ".join(sources)),
             extra={"runner": run.runner.name, "sources": sources, "streaming": config.streaming},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 import uuid
@@ -331,9 +330,8 @@ def _run(
 ) -> tuple[Counter[str], list[str]]:
     """Run the pipeline to its end; returns its counters and the signals received."""
     build(pipeline, config, sink, run.runner)
-    quiet = logging.DEBUG if progress.drawn(run.progress) else logging.INFO
     watched = config.streaming and run.runner.drained_by_signals  # otherwise others read
-    with beating(level=quiet) if watched else nullcontext():
+    with beating(level=progress.level_beside(run.progress)) if watched else nullcontext():
         return execution.execute(
             pipeline,
             run.runner,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections import deque
@@ -39,6 +40,11 @@ def mode_of(asked: str) -> Mode:
 def drawn(mode: Mode) -> bool:
     """Whether somebody at a terminal sees a bar."""
     return mode == "bar" and sys.stderr.isatty()
+
+
+def level_beside(mode: Mode) -> int:
+    """The level of log lines that say what a bar shows as well: those who see one need no more."""
+    return logging.DEBUG if drawn(mode) else logging.INFO
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def read(
     reading = _Reading(workers, enumerator)
     beats: AbstractContextManager[None] = nullcontext()
     if config.streaming:
-        beats = beating(level=logging.DEBUG if progress.drawn(run.progress) else logging.INFO)
+        beats = beating(level=progress.level_beside(run.progress))
     with (
         beats,
         stop_on_signals(reading.ask_to_stop) as signals,
