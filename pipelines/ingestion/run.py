@@ -7,8 +7,9 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import apache_beam as beam
 
@@ -27,10 +28,7 @@ from pipelines.ingestion.steps import Steps, applied
 from pipelines.ingestion.stored_types import with_stored_types
 from pipelines.operation.start import once_reachable
 from pipelines.telemetry import progress
-from pipelines.workers import connections, side_by_side
-from pipelines.workers.worker import serve
 from runners.runner import Runner, Submission
-from runners.workers.pool import forked
 from sinks import targets
 from sinks.jobs.store import check_room
 from sinks.ledger import submissions
@@ -49,6 +47,9 @@ from transforms.settle import first_dead_letters
 from transforms.settle.acknowledge import Acknowledge
 from transforms.settle.bounds import OF_OBJECTS, Bounds, TableBounds
 from transforms.steps.service import Waits
+
+if TYPE_CHECKING:
+    from runners.workers.pool import Worker
 
 
 def build(
@@ -150,7 +151,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
     )
     entry = entry_of(run_id, config, run)
     with (
-        forked(run.workers, lambda line: serve(line, config, run, build)) as workers,
+        _workers(config, run) as workers,
         observed(config, run),
         ExitStack() as entries,
     ):
@@ -164,6 +165,8 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             )
             created = once_reachable(sink.prepare, budget)
             if workers:
+                from pipelines.workers import connections
+
                 once_reachable(lambda: connections.check(config.sql.database, run.workers), budget)
             ending = entries.enter_context(entered(entry))
             hold, whole = held.holding(config), config
@@ -181,6 +184,8 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
                 ending.outcome = None
                 return _detach(pipeline, config, sink, run, entry)
             if workers:
+                from pipelines.workers import side_by_side
+
                 counters, signals = side_by_side.read(workers, config, sink, run)
             else:
                 counters, signals = _run(pipeline, config, sink, run, entry)
@@ -194,6 +199,17 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         result = summary.summarize(counters, time.monotonic() - started, config)
         is_held = held.holds_all(hold) or counters["splits_held"] > 0
         return _report(result, config, run, signals, ending, is_held=is_held)
+
+
+def _workers(config: IngestConfig, run: RunConfig) -> AbstractContextManager[Sequence[Worker]]:
+    """The worker processes of the run, which wait for what to read; none if this process reads."""
+    if run.workers == 1:
+        return nullcontext(())
+    # Here, because most runs read in this process, and these take time.
+    from pipelines.workers.worker import serve
+    from runners.workers.pool import forked
+
+    return forked(run.workers, lambda line: serve(line, config, run, build))
 
 
 def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
