@@ -38,9 +38,8 @@ def main(folder: str, command: list[str]) -> NoReturn:
         signal.signal(number, lambda number, _: server.send(bytes([number])))
     parent = os.getppid()
     if int(os.environ.get(_BOOT, parent)) != parent:
-        os._exit(
-            1
-        )  # boot has ended already: the server hears that this process has, and ends the worker
+        # Boot has ended already: the server hears that this process has, and ends the worker.
+        os._exit(1)
     answer = b""
     while not answer.endswith(b"\n"):
         if os.getppid() != parent:
