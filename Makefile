@@ -180,6 +180,9 @@ profile: setup ## Show where the time of an ingest into Postgres goes (OPTIONS='
 bench-formats: setup ## Measure the CPU seconds of an ingest of JSON lines, Parquet, CSV and Avro (OPTIONS='--beside CHECKOUT')
 	$(BIN)/python -m benchmarks.profiling.costs $(OPTIONS)
 
+bench-sqlite: setup ## Load a million records into SQLite by a plain loader and by Sluice, in turns
+	$(BIN)/python -m benchmarks.files.sqlite $(OPTIONS)
+
 bench-mariadb: setup ## Load a million records into MariaDB by a plain loader and by Sluice, in turns
 	$(BIN)/python -m benchmarks.mariadb.rate
 
