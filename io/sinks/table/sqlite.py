@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,16 @@ from sinks.database.tables import Operation
 from sinks.table.evidence import Evidence
 from sinks.table.isolate import blame_of, isolate, poison_of
 from sinks.table.records import Records, Written
-from sinks.table.rows import ENCODE_ERRORS, Block, Poison, pick, rows_of, runs_of, without_refused
+from sinks.table.rows import (
+    ENCODE_ERRORS,
+    Block,
+    Poison,
+    pick,
+    rows_of,
+    runs_of,
+    split,
+    without_refused,
+)
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Target
 from sinks.table.writer import Wider
@@ -315,7 +325,20 @@ def _by_batch(block: Block, records: Records) -> list[tuple[int, Block]]:
     """``block`` divided by batch; its indices may be out of order."""
     if len(records.starts) == 1:
         return [(0, block)]
+    indices = block.indices
+    if isinstance(indices, range) and indices.step == 1:  # in order: no need to look at each
+        return [
+            (batch, split(block, start - indices.start, end - indices.start))
+            for batch, (start, end) in enumerate(_spans(records, indices))
+            if start < end
+        ]
     parts: dict[int, list[int]] = {}
     for position, index in enumerate(block.indices):
         parts.setdefault(records.batch_of(index), []).append(position)
     return [(batch, pick(block, positions)) for batch, positions in parts.items()]
+
+
+def _spans(records: Records, indices: range) -> list[tuple[int, int]]:
+    """The records of each batch that are among ``indices``."""
+    bounds = [min(max(start, indices.start), indices.stop) for start in records.starts]
+    return list(pairwise([*bounds, indices.stop]))

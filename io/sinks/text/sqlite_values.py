@@ -12,19 +12,28 @@ from __future__ import annotations
 import datetime
 import math
 import re
+import sys
 import uuid
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
 from sinks.text.date_text import Kind, check_stored, declared_kind, refusal
-from transforms.parse.json_text import encode_json
+from transforms.parse.json_text import encode_json, encode_json_lines
 
 Affinity = Literal["integer", "text", "none", "real", "numeric"]
 Binder = Callable[[Any], Any]
 
 _INT64 = range(-(2**63), 2**63)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
+_YEAR = re.compile("[0-9]{4}-")
+
+_TEXTS: frozenset[type] = frozenset({str, type(None)})
+_NUMBERS: frozenset[type] = frozenset({int, float, Decimal, type(None)})
+_INTEGERS: frozenset[type] = frozenset({int, type(None)})
+_FLOAT_DIGITS = sys.float_info.dig
+_PLAIN = b"0123456789.-"
+"""What numbers without an exponent are written with."""
 
 
 def affinity_of(declared: str) -> Affinity:
@@ -53,10 +62,65 @@ def bind_column(declared: str, values: Sequence[Any]) -> Sequence[Any]:
     """
     kinds = set(map(type, values))
     binder = binder_of(declared)
-    whole = binder is not _json and declared_kind(declared) is None
-    if whole and kinds <= {str, type(None)} and affinity_of(declared) != "integer":
+    usual = _bound_at_once(declared, binder, kinds, values) if len(values) > 1 else None
+    return list(map(binder, values)) if usual is None else usual
+
+
+def _bound_at_once(
+    declared: str, binder: Binder, kinds: set[type], values: Sequence[Any]
+) -> Sequence[Any] | None:
+    """The values of a column as ``binder`` prepares them, all at once; None if they are not usual ones."""
+    if binder is _json:
+        return _json_texts(values)
+    if kinds <= _TEXTS:
+        kind = declared_kind(declared)
+        if kind is None:
+            return None if binder is _integer else values
+        return values if kind == "timestamp" and _begin_with_a_year(values) else None
+    if binder in (_exact, _number, _integer) and kinds <= _NUMBERS:
+        if binder is _integer and not kinds <= _INTEGERS:
+            return None
+        return _numbers(values, kinds)
+    return None
+
+
+def _json_texts(values: Sequence[Any]) -> Sequence[Any] | None:
+    try:
+        lines = encode_json_lines(values).decode().split("\n")
+    except (ValueError, TypeError, RecursionError):
+        return None  # one of them is refused, and its own error says why
+    if lines.pop() or len(lines) != len(values):
+        return None
+    if None not in values:
+        return lines
+    return [None if value is None else line for value, line in zip(values, lines, strict=True)]
+
+
+def _begin_with_a_year(texts: Sequence[str | None]) -> bool:
+    """Whether all of ``texts`` begin as in ISO 8601: none is a number, or a word for the moment."""
+    beginnings = {text[:5] for text in texts if text is not None}
+    return all(map(_YEAR.match, beginnings))
+
+
+def _numbers(values: Sequence[Any], kinds: set[type]) -> Sequence[Any] | None:
+    """Integers of 64 bits, floats, and decimals so short that each is a float of its own."""
+    if int in kinds:
+        integers = [value for value in values if type(value) is int]
+        if min(integers) not in _INT64 or max(integers) not in _INT64:
+            return None
+    if Decimal not in kinds:
         return values
-    return list(map(binder, values))
+    whole = len(kinds) == 1
+    decimals = values if whole else [value for value in values if type(value) is Decimal]
+    texts = list(map(str, decimals))
+    # A float tells all decimals of 15 digits apart, so that it is written with the same digits again.
+    if max(map(len, texts)) > _FLOAT_DIGITS or "".join(texts).encode().translate(None, _PLAIN):
+        return None
+    floats = list(map(float, texts))
+    if whole:
+        return floats
+    rest = iter(floats)
+    return [next(rest) if type(value) is Decimal else value for value in values]
 
 
 def binder_of(declared: str) -> Binder:
