@@ -83,6 +83,26 @@ class TestSqlite:
         assert counts(settled) == {"read": 3, "inserted": 2, "retry": 1}
         assert settled.retry[0].category == "foreign_key"
 
+    def test_each_batch_of_a_commit_counts_its_own_rows(self, sqlite_database: Database) -> None:
+        sqlite_database.run("CREATE TABLE events (id integer PRIMARY KEY)")
+        sink = sqlite_database.sink(key=["id"])
+        of_batches: list[list[Any]] = [[1, 2, 3], [], [3, 4], [4, 2], [5, "x", 6]]
+        batches = [
+            make_batch([{"id": number} for number in numbers], source=f"s{place}")
+            for place, numbers in enumerate(of_batches)
+        ]
+
+        settled = sink.commit(batches)
+
+        assert [counts(each) for each in settled] == [
+            {"read": 3, "inserted": 3},
+            {},
+            {"read": 2, "inserted": 1, "duplicates": 1},
+            {"read": 2, "duplicates": 2},
+            {"read": 3, "inserted": 2, "dead": 1},
+        ]
+        assert [failure.origin.source for failure in settled[4].dead] == ["s4"]
+
     @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
     def test_a_database_in_memory_is_refused(self, url: str) -> None:
         with pytest.raises(ConfigError, match="name a file"):
