@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import length_hint
 from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.database.catalogue.sqlite import has_triggers
 from sinks.database.depths import depths_of
 from sinks.database.tables import Operation
 from sinks.table.evidence import Evidence
@@ -168,8 +171,13 @@ class _BatchWriter:
         insert = self._insert_statement(block.names)
         update = self._update_of(block.names)
 
+        each = effects or update is not None
+        if not each and not has_triggers(self._cursor, self._target.table):
+            self._insert_straight(insert, rows, block.indices, evidence)
+            return
+
         def run(start: int, end: int) -> int:
-            if effects or update is not None:
+            if each:
                 indices = block.indices[start:end]
                 return self._run_each(insert, update, rows[start:end], indices, effects)
             with self._savepoint():
@@ -182,6 +190,42 @@ class _BatchWriter:
             self._written.poison.append(poison_of(block.indices[position], error))
 
         isolate(len(rows), run, fail, blame_of, evidence)
+
+    def _insert_straight(
+        self,
+        insert: str,
+        rows: Sequence[tuple[Any, ...]],
+        indices: Sequence[int],
+        evidence: Evidence,
+    ) -> None:
+        """Insert ``rows`` without a savepoint, within which SQLite copies every page before it changes.
+
+        Without triggers, an INSERT of one row that fails leaves nothing behind. The rows before it stay,
+        and those behind it follow.
+        """
+        connection = self._cursor.connection
+        rest = iter(rows)
+        while start := length_hint(rest):
+            before = connection.total_changes
+            try:
+                self._cursor.executemany(insert, rest)
+            except _ERRORS as error:
+                # Where the transaction is gone, the rows before are gone, too.
+                verdict = blame_of(error) if connection.in_transaction else "nobody"
+                if verdict == "nobody":
+                    raise
+                left = length_hint(rest)
+                if left < start - 1:
+                    self._accepted(connection.total_changes - before, evidence)
+                if verdict == "doubtful":
+                    evidence.doubt(error)
+                self._written.poison.append(poison_of(indices[len(rows) - left - 1], error))
+            else:
+                self._accepted(self._cursor.rowcount, evidence)
+
+    def _accepted(self, inserted: int, evidence: Evidence) -> None:
+        self._written.inserted[self._batch] += inserted
+        evidence.passed(inserted)
 
     def _run_each(
         self,
@@ -291,6 +335,10 @@ class _Update:
         # A record without the field never wins over a row that has it.
         new = None if self.field is None else row[self.field]
         return new is not None and is_older(self.declared, current, new)
+
+
+_ERRORS = (sqlite3.Error, OverflowError, ValueError)
+"""What a row may raise when it is bound or written."""
 
 
 def _cursor(connection: sa.Connection) -> Any:

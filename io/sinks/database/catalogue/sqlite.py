@@ -11,6 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.catalogue.figures import Need, Server
+from sinks.text.quoting import quote
+from transforms.route.table_name import TableName
 
 OLDEST = (3, 25)
 """The oldest version that this program supports."""
@@ -56,3 +58,15 @@ def lift_limit(connection: sa.Connection) -> None:
 
 def _raw(connection: sa.Connection) -> Any:
     return connection.connection.driver_connection
+
+
+def has_triggers(cursor: sqlite3.Cursor, table: TableName) -> bool:
+    """Whether a statement on ``table``, or on a view of that name, may do more than it says."""
+    row = cursor.execute(
+        f"""SELECT EXISTS (SELECT 1 FROM {quote(table.schema or "main")}.sqlite_master
+                           WHERE type = 'trigger' AND tbl_name = :name COLLATE NOCASE)
+            OR EXISTS (SELECT 1 FROM sqlite_temp_master
+                       WHERE type = 'trigger' AND tbl_name = :name COLLATE NOCASE)""",
+        {"name": table.name},
+    ).fetchone()
+    return bool(row[0])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.io.sinks.tested_database import Database, counts, make_batch
-from transforms.errors import ConfigError, Contention
+from transforms.errors import ConfigError, Contention, SinkFailed
 
 SCHEMA = {
     "properties": {
@@ -102,6 +102,56 @@ class TestSqlite:
             {"read": 3, "inserted": 2, "dead": 1},
         ]
         assert [failure.origin.source for failure in settled[4].dead] == ["s4"]
+
+    def test_what_a_trigger_has_done_for_a_refused_row_is_taken_back(
+        self, sqlite_database: Database
+    ) -> None:
+        sqlite_database.run(
+            "CREATE TABLE events (id integer PRIMARY KEY, n integer)",
+            "CREATE TABLE seen (n integer)",
+            "CREATE TRIGGER notes AFTER INSERT ON EVENTS BEGIN INSERT INTO seen VALUES (new.n);"
+            " SELECT RAISE(FAIL, 'odd') WHERE new.n % 2; END",
+        )
+        sink = sqlite_database.sink(key=["id"])
+        (settled,) = sink.commit([make_batch([{"id": n, "n": n} for n in range(6)])])
+        assert counts(settled) == {"read": 6, "inserted": 3, "dead": 3}
+        assert sqlite_database.rows("SELECT n FROM seen ORDER BY n") == [(0,), (2,), (4,)]
+        assert sqlite_database.rows("SELECT id FROM events ORDER BY id") == [(0,), (2,), (4,)]
+
+    def test_a_row_that_undoes_its_transaction_ends_the_write(
+        self, sqlite_database: Database
+    ) -> None:
+        # Nothing may count as written that was undone with it.
+        sqlite_database.run(
+            "CREATE TABLE events (id integer PRIMARY KEY, n integer UNIQUE ON CONFLICT ROLLBACK)"
+        )
+        sink = sqlite_database.sink(key=["id"])
+        values = [{"id": 1, "n": 1}, {"id": 2, "n": 1}, {"id": 3, "n": 3}]
+        with pytest.raises(SinkFailed, match="UNIQUE"):
+            sink.commit([make_batch(values)])
+        assert sqlite_database.rows("SELECT * FROM events") == []
+
+    @pytest.mark.parametrize("dense", [1, 2, 97])
+    def test_refused_rows_do_not_touch_those_around_them(
+        self, sqlite_database: Database, dense: int
+    ) -> None:
+        sqlite_database.run(
+            "CREATE TABLE events (id integer PRIMARY KEY, n NOT NULL CHECK (n > 0))",
+            "INSERT INTO events VALUES (250, 1)",
+        )
+        sink = sqlite_database.sink(key=["id"])
+        refused = range(0, 300, dense)
+        values = [{"id": i, "n": -1 if i in refused else 1} for i in range(300)]
+        values[0]["n"] = (
+            2**63
+        )  # too large to be bound as it is, and text is greater than any number
+        (settled,) = sink.commit([make_batch(values)])
+        bad = [i for i in refused if i]
+        assert [failure.origin.offset for failure in settled.dead] == bad
+        assert settled.counts.inserted == 300 - len(bad) - (250 not in bad)
+        assert sqlite_database.rows("SELECT count(*) FROM events") == [
+            (settled.counts.inserted + 1,)
+        ]
 
     @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
     def test_a_database_in_memory_is_refused(self, url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -11,6 +12,7 @@ from sinks.database.catalogue.figures import Need
 from sinks.database.engine import transaction
 from tests.io.sinks.tested_database import Database
 from transforms.errors import SluiceError
+from transforms.route.table_name import TableName
 
 FOREVER = """
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 4000000000)
@@ -54,3 +56,22 @@ def _ask_forever(database: Database) -> None:
     with transaction(database.database, "test", write=False) as connection:
         catalogue.limit_statements(connection, 0.05)
         connection.exec_driver_sql(FOREVER)
+
+
+@pytest.mark.parametrize(
+    ("statement", "has"),
+    [
+        ("CREATE TRIGGER one AFTER INSERT ON T BEGIN SELECT 1; END", True),
+        ("CREATE TEMP TRIGGER one BEFORE INSERT ON t BEGIN SELECT 1; END", True),
+        ("CREATE TRIGGER one AFTER INSERT ON other BEGIN SELECT 1; END", False),
+    ],
+)
+@pytest.mark.parametrize("schema", [None, "main"])
+def test_triggers_are_those_of_the_table(statement: str, has: bool, schema: str | None) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE TABLE t (a)")
+        cursor.execute("CREATE TABLE other (a)")
+        cursor.execute(statement)
+
+        assert catalogue.has_triggers(cursor, TableName("t", schema)) is has
