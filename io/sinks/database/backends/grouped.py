@@ -66,7 +66,9 @@ def _reader(dialect: sa.Dialect, column: sa.ColumnElement[Any]) -> Read:
         return _apart
     kind = column.type.dialect_impl(dialect)
     # The driver's numbers are right as they are; SQLAlchemy would ask for the type of the answer.
-    value_of = None if isinstance(kind, (sa.Numeric, sa.Float)) else kind.result_processor(dialect, None)
+    value_of = (
+        None if isinstance(kind, (sa.Numeric, sa.Float)) else kind.result_processor(dialect, None)
+    )
 
     def read(values: Iterator[Any], count: int) -> Sequence[Any]:
         array = next(values)
