@@ -76,9 +76,11 @@ def _written(kind: str, array: Any) -> Any:
     if types.is_float64(arrow_type):
         return array.cast(pa.string()) if kind in _FLOATS else None
     if types.is_timestamp(arrow_type) and kind in _INSTANTS:
-        if arrow_type.tz is not None:
-            array = array.cast(pa.timestamp(arrow_type.unit, "UTC"))
-        return array.cast(pa.string())
+        texts = array.view(pa.int64()).view(pa.timestamp(arrow_type.unit)).cast(pa.string())
+        if arrow_type.tz is None:
+            return texts
+        # Arrow takes fifteen times as long for instants that have a zone.
+        return pc.binary_join_element_wise(texts, "Z", "")
     if types.is_date32(arrow_type):
         return array.cast(pa.string()) if kind in {"date", *_INSTANTS} else None
     return None
