@@ -180,9 +180,7 @@ def joined(parts: Sequence[Sequence[Row]]) -> Sequence[Row]:
             rows.extend(part)
         return rows
     first = columnar[0]
-    columns = {
-        name: _joined_cells([part.columns[name] for part in columnar]) for name in first.columns
-    }
+    columns = _JoinedColumns([part.columns for part in columnar])
     ends = list(accumulate(map(len, columnar)))
 
     def row(index: int) -> Row:
@@ -190,6 +188,36 @@ def joined(parts: Sequence[Sequence[Row]]) -> Sequence[Row]:
         return columnar[place][index - (ends[place - 1] if place else 0)]
 
     return Columnar(columns, ends[-1], row, first.written, first.texts)
+
+
+class _JoinedColumns(Mapping[str, Sequence[Any]]):
+    """The columns of several records, one after another: a column is joined when somebody asks for it.
+
+    Not everybody who joins records needs more than their keys.
+
+    Args:
+        parts: The columns of each part, all with the same names.
+    """
+
+    def __init__(self, parts: Sequence[Mapping[str, Sequence[Any]]]) -> None:
+        self._parts = parts
+        self._columns: dict[str, Sequence[Any]] = {}
+
+    def __getitem__(self, name: str) -> Sequence[Any]:
+        cells = self._columns.get(name)
+        if cells is None:
+            cells = _joined_cells([part[name] for part in self._parts])
+            self._columns[name] = cells
+        return cells
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts[0])
+
+    def __len__(self) -> int:
+        return len(self._parts[0])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._parts[0]
 
 
 def _joined_cells(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:

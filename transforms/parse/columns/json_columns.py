@@ -109,13 +109,13 @@ class Reader:
                     longest > 2 * max_depth and any(is_deep(raw, max_depth) for raw in chunk)
                 ):
                     raise ValueError("one of them is refused")
-                self._add(chunk, columns)
+                self._add(chunk, columns, longest)
             except UNREADABLE:
                 for index, raw in enumerate(chunk, start):
                     try:
                         if len(raw) > max_bytes or is_deep(raw, max_depth):
                             raise ValueError("it is refused")
-                        self._add((raw,), columns)
+                        self._add((raw,), columns, len(raw))
                     except UNREADABLE:
                         misfits.append(index)
                         if len(misfits) > most_misfits:
@@ -128,11 +128,17 @@ class Reader:
             reading.columns, len(raws), lambda i: decode_json(raws[i]), self.written, self.texts
         )
 
-    def _add(self, raws: Sequence[bytes], columns: Sequence[Values]) -> None:
-        """Append the cells of ``raws``, or nothing if that raises."""
+    def _add(self, raws: Sequence[bytes], columns: Sequence[Values], longest: int) -> None:
+        """Append the cells of ``raws``, or nothing if that raises.
+
+        Args:
+            raws: Records.
+            columns: Where their cells go.
+            longest: The bytes of the longest record: no cell is longer.
+        """
         cells: list[Sequence[Any]] = list(zip(*map(astuple, map(self._decode, raws)), strict=True))
         for place, written in self._forms:
-            cells[place] = written(cells[place])
+            cells[place] = written(cells[place], longest)
         for column, more in zip(columns, cells, strict=True):
             column.extend(more)
 
@@ -162,8 +168,11 @@ def reader_of(raws: Sequence[bytes], forms: ColumnForms) -> Reader | None:
     return reader if reader is not None and reader.may_try() else None
 
 
-def _numbers(raws: Sequence[Any]) -> Sequence[Any]:
-    """The texts of numbers; the values, where one of them is written in another way than its value is."""
+def _numbers(raws: Sequence[Any], longest: int) -> Sequence[Any]:
+    """The texts of numbers; the values, where one of them is written in another way than its value is.
+
+    None of ``raws`` has more than ``longest`` bytes.
+    """
     text = b",".join(raws)
     others = text.translate(None, _DIGITS)
     if (
@@ -171,17 +180,17 @@ def _numbers(raws: Sequence[Any]) -> Sequence[Any]:
         and b"-0," not in text
         and not text.endswith(b"-0")
         and not _LONG_FRACTION.search(text)
-        and max(map(len, raws)) < _SHORT
+        and _are_short(raws, longest)
     ):
         cells = text.decode().split(",")
         return [None if cell == "null" else cell for cell in cells] if others else cells
     return list(map(_value, raws))
 
 
-def _json_texts(raws: Sequence[Any]) -> Sequence[Any]:
-    """Values as JSON on one line each; None for null."""
+def _json_texts(raws: Sequence[Any], longest: int) -> Sequence[Any]:
+    """Values as JSON on one line each, none of more than ``longest`` bytes as read; None for null."""
     text = b"\n".join(raws)
-    if not _are_plain(text, raws):
+    if not _are_plain(text, raws, longest):
         # What is beyond ASCII, and escapes, have not been looked at yet.
         text = encode_json_lines(list(map(_value, raws)))[:-1]
     return _lines(text)
@@ -193,7 +202,7 @@ def checked_texts(texts: Sequence[Any]) -> Sequence[Any] | None:
         raws = [text.encode() for text in texts]
         values = list(map(_check, raws))
         text = b"\n".join(raws)
-        if b"null" in text or not _are_plain(text, raws):
+        if b"null" in text or not _are_plain(text, raws, max(map(len, raws))):
             values = list(map(decode_json, raws))
             text = encode_json_lines(values)[:-1]
     except (*UNREADABLE, AttributeError):
@@ -201,7 +210,7 @@ def checked_texts(texts: Sequence[Any]) -> Sequence[Any] | None:
     return _lines(text)
 
 
-def _are_plain(text: bytes, raws: Sequence[Any]) -> bool:
+def _are_plain(text: bytes, raws: Sequence[Any], longest: int) -> bool:
     """Whether ``raws``, joined as ``text``, can stay as they are written, each on one line."""
     return (
         text.isascii()
@@ -209,14 +218,18 @@ def _are_plain(text: bytes, raws: Sequence[Any]) -> bool:
         and text.count(b"\n") < len(raws)
         and b"\t" not in text
         and b"\r" not in text
-        and max(map(len, raws)) < _SHORT
+        and _are_short(raws, longest)
         and not _may_have_long_exponent(text)
     )
 
 
+def _are_short(raws: Sequence[Any], longest: int) -> bool:
+    return longest < _SHORT or max(map(len, raws)) < _SHORT
+
+
 def _may_have_long_exponent(text: bytes) -> bool:
     alike = text.translate(_DIGITS_ALIKE)  # a tenth of what a pattern takes
-    return any(exponent in alike for exponent in _EXPONENTS)
+    return b"0000" in alike and any(exponent in alike for exponent in _EXPONENTS)
 
 
 def _lines(text: bytes) -> Sequence[Any]:
@@ -231,7 +244,7 @@ def _value(raw: Any) -> Any:
     return decode_json(bytes(raw))
 
 
-_WRITTEN: dict[Form, Callable[[Sequence[Any]], Sequence[Any]]] = {
+_WRITTEN: dict[Form, Callable[[Sequence[Any], int], Sequence[Any]]] = {
     "number": _numbers,
     "json": _json_texts,
 }
