@@ -187,7 +187,12 @@ class TestTypes:
         assert "private-1" not in second.message + second.stack
 
 
-ARROW = pa.schema({"id": pa.int64(), "at": pa.timestamp("us", "UTC"), "name": pa.string()})
+_FIELDS: dict[str, Any] = {
+    "id": pa.int64(),
+    "at": pa.timestamp("us", "UTC"),
+    "name": pa.string(),
+}
+ARROW = pa.schema(_FIELDS)
 TABLE = """CREATE TABLE events (id integer PRIMARY KEY, at timestamptz NOT NULL,
 name varchar(5) CHECK (name <> 'bad'))"""
 AT = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
