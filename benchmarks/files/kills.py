@@ -3,8 +3,9 @@
     python -m benchmarks.files.kills [--kills 10] [--records 400000] [--seed 1] [--workers 4]
 
 One kill in five comes at start-up, the others once a random number of records is settled. Rows and dead
-letters must be the same, and the ledger without gaps, on SQLite and on Postgres. With ``--workers``, the
-killed runs have so many worker processes, and each kill hits one of them or the process that started them.
+letters must be the same, and the ledger without gaps, on SQLite and on Postgres, and there once more without
+a schema, so that records are read column by column. With ``--workers``, the killed runs have so many worker
+processes, and each kill hits one of them or the process that started them.
 """
 
 from __future__ import annotations
@@ -30,11 +31,15 @@ from examples.events import SCHEMA, events, write
 from sinks.database.tables import jobs, progress
 
 
-def flags(root: Path, sink: str) -> list[str]:
-    """The flags of every run into ``sink``."""
+def flags(root: Path, sink: str, *, schema: bool = True) -> list[str]:
+    """The flags of every run into ``sink``.
+
+    Without ``schema``, Postgres gets records column by column, and refuses some of them itself.
+    """
     return [
         *("--source", str(root / "events" / "*.jsonl"), "--sink", sink, "--table", "events"),
-        *("--key", "event_id", "--schema", str(root / "schema.json")),
+        *("--key", "event_id"),
+        *(("--schema", str(root / "schema.json")) if schema else ()),
     ]
 
 
@@ -106,27 +111,30 @@ def trial(
     kills: int,
     rng: random.Random,
     more: Sequence[str] = (),
+    *,
+    schema: bool = True,
 ) -> int:
     """Compare one clean run into ``clean`` with up to ``kills`` killed runs into ``killed``.
 
     ``more`` are further flags of the killed runs. With ``--workers`` among them, every other kill hits a
-    worker.
+    worker. ``schema`` says whether records are checked, in all runs.
 
     Returns:
         How many records each of the two has read.
     """
     out = root / "summary.json"
-    reference_summary = ingest(flags(root, clean), out)
+    killed_flags = [*flags(root, killed, schema=schema), *more]
+    reference_summary = ingest(flags(root, clean, schema=schema), out)
     done = 0
     for number, at in enumerate(sorted(rng.sample(range(reference_summary["read"]), kills))):
-        command = ingest_command([*flags(root, killed), *more], out)
+        command = ingest_command(killed_flags, out)
         by = kill_worker if "--workers" in more and number % 2 else kill
         if not by(command, killed, rng, None if number % 5 == 0 else at):
             print(f"{name}: finished before kill {done + 1}", flush=True)
             break
         done += 1
         print(f"{name}: kill {done} with {settled(killed):,} records settled", flush=True)
-    last = ingest([*flags(root, killed), *more], out)
+    last = ingest(killed_flags, out)
     reference, result = state(clean), state(killed)
     assert result[0] == reference[0], f"{name}: rows differ"
     assert result[1] == reference[1], f"{name}: dead letters differ"
@@ -173,10 +181,12 @@ def main() -> None:
         )
         server = get_server(root / "pg")
         try:
-            for database in ("clean", "killed"):
-                server.psql(f"CREATE DATABASE {database};")
-            clean, killed = (server.get_uri(database=name) for name in ("clean", "killed"))
-            trial(root, "postgres", clean, killed, kills, rng, more)
+            for name, schema in (("postgres", True), ("postgres, by columns", False)):
+                for database in ("clean", "killed"):
+                    server.psql(f"DROP DATABASE IF EXISTS {database};")
+                    server.psql(f"CREATE DATABASE {database};")
+                clean, killed = (server.get_uri(database=each) for each in ("clean", "killed"))
+                trial(root, name, clean, killed, kills, rng, more, schema=schema)
         finally:
             server.cleanup()
 

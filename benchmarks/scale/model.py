@@ -8,10 +8,10 @@ analysis would only approximate it. Nothing here is random, so a run of seconds 
 What is modelled, for every slot (a Python process with one interpreter lock, on its
 TaskManager's cores):
 
-* its reader thread: read, parse and check a batch; then wait while the writer is busy and enough
-  records for a commit wait;
-* its writer thread: encode what waits (with the lock again), then the CPU of the backend in Postgres
-  (a core of the shard's machine), then a wait without CPU: fsync and round trips.
+* its reader thread: read and parse a batch; then wait while as many commits as may be are under way and
+  enough records for another one wait;
+* its writer threads, one for each commit under way: encode what waits (with the lock again), then the CPU
+  of the backend in Postgres (a core of the shard's machine), then a wait without CPU: fsync and round trips.
 
 What is not modelled: locks within Postgres beyond what two writers showed (``contention``), the
 bandwidth of its disk, vacuum, a table that outgrows memory, Kafka, skewed splits, checkpoints.
@@ -19,6 +19,7 @@ bandwidth of its disk, vacuum, a table that outgrows memory, Kafka, skewed split
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +77,7 @@ class Costs:
     """What a batch costs, and where.
 
     Attributes:
-        read: CPU of the worker to read, parse and check.
+        read: CPU of the worker to read and parse.
         encode: CPU of the worker within the commit.
         backend: CPU of Postgres.
         wait: Time of a commit without CPU: fsync and round trips.
@@ -102,7 +103,8 @@ class Scenario:
         postgres_cores: Cores of each database's machine.
         batch: Records of a batch.
         commit_records: A commit that has this number of records takes no further batch.
-        pipelined: Whether the next batch is parsed during a commit; False in tests only.
+        in_flight: How many commits of a slot may be under way; 0, in tests only: the next batch is not
+            parsed before the commit of the last one.
         one_machine: Workers and Postgres share the cores of one machine.
     """
 
@@ -113,7 +115,7 @@ class Scenario:
     postgres_cores: int = 4
     batch: int = 5_000
     commit_records: int = 10_000
-    pipelined: bool = True
+    in_flight: int = 3
     one_machine: bool = False
 
 
@@ -183,26 +185,26 @@ class _Slot:
         self._lock = simpy.Resource(environment)
         self._writers = scenario.task_managers * scenario.slots > scenario.shards
         self._queued = 0
-        self._commit: simpy.Process | None = None
+        self._running: deque[simpy.Process] = deque()
 
     def run(self, offset: float) -> Steps:
-        """Read forever, and commit as ``_WriteFn.process`` does."""
+        """Read forever, and commit as ``WriteFn.process`` does."""
         yield self._environment.timeout(offset)
-        batch = self._scenario.batch
+        batch, most = self._scenario.batch, max(1, self._scenario.in_flight)
+        full = self._scenario.commit_records
         while True:
             yield from self._worker(self._costs.read.of(batch))
             self._queued += batch
-            if self._commit is not None and (
-                not self._commit.is_alive or self._queued >= self._scenario.commit_records
+            while self._running and (
+                not self._running[0].is_alive
+                or (self._queued >= full and len(self._running) == most)
             ):
-                yield self._commit
-                self._commit = None
-            if self._commit is None:
+                yield self._running.popleft()
+            if not self._running or (len(self._running) < most and self._queued >= full // 2):
                 records, self._queued = self._queued, 0
-                self._commit = self._environment.process(self._committing(records))
-                if not self._scenario.pipelined:
-                    yield self._commit
-                    self._commit = None
+                self._running.append(self._environment.process(self._committing(records)))
+            if not self._scenario.in_flight:
+                yield self._running.popleft()
 
     def _committing(self, records: int) -> Steps:
         started = self._environment.now

@@ -274,6 +274,7 @@ class RecordBatch:
     routed_cells: Mapping[str, Mapping[str, str] | None] | None = None
     changes: Sequence[Change] | None = None
     key_values: Sequence[Any] | None = None
+    _raw_bytes: int | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def read(self) -> int:
@@ -292,7 +293,12 @@ class RecordBatch:
 
     @property
     def raw_bytes(self) -> int:
-        """How many bytes its good records have, as read; counted at every call, or estimated."""
+        """How many bytes its good records have, as read; counted once, or estimated."""
+        if self._raw_bytes is None:
+            object.__setattr__(self, "_raw_bytes", self._count_raw_bytes())
+        return self._raw_bytes or 0
+
+    def _count_raw_bytes(self) -> int:
         if self.expansions is None:
             estimate: int | None = getattr(self.raws, "estimate", None)  # of those not made yet
             return sum(map(len, self.raws)) if estimate is None else estimate
@@ -342,12 +348,14 @@ class RecordBatch:
 
     def with_values(self, values: Sequence[Any]) -> RecordBatch:
         """The same records with other values; faster than ``replace``, for small batches."""
-        return RecordBatch(
+        batch = RecordBatch(
             *(self.span, self.format, self.offsets, self.raws, values, self.times, self.keys),
             *(self.headers, self.failures, self.filtered, self.claim, self.elements),
             *(self.expansions, self.ahead, self.cells, self.targets, self.routed_cells),
             *(self.changes, self.key_values),
         )
+        object.__setattr__(batch, "_raw_bytes", self._raw_bytes)
+        return batch
 
     def keep(
         self,

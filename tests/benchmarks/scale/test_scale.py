@@ -59,7 +59,7 @@ def test_throughput_is_above_neither_bound(costs: Costs, scenario: Scenario) -> 
 def test_one_slot_without_a_pipeline_takes_all_times_one_after_the_other(
     costs: Costs, batch: int
 ) -> None:
-    alone = Scenario(task_managers=1, slots=1, batch=batch, pipelined=False)
+    alone = Scenario(task_managers=1, slots=1, batch=batch, in_flight=0)
     parts = (costs.read, costs.encode, costs.backend, costs.wait)
     expected = batch / sum(part.of(batch) for part in parts)
     assert simulate(alone, costs).rate == pytest.approx(expected, rel=ROUNDING)
@@ -69,7 +69,7 @@ def test_one_slot_without_a_pipeline_takes_all_times_one_after_the_other(
 @given(costs, st.sampled_from((500, 2_000, 5_000)))
 def test_a_pipeline_is_no_slower_than_one_thing_after_the_other(costs: Costs, batch: int) -> None:
     alone = Scenario(task_managers=1, slots=1, batch=batch)
-    plain = simulate(replace(alone, pipelined=False), costs).rate
+    plain = simulate(replace(alone, in_flight=0), costs).rate
     assert simulate(alone, costs).rate >= plain * (1 - ROUNDING)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from tests.fakes import batch_of, record_of
-from transforms.batch.record import Attempt, Claim, Failure, Origin, RecordBatch
+from transforms.batch.record import JSON, Attempt, Claim, Failure, Origin, RecordBatch, Span
 from transforms.errors import Reject
 
 
@@ -88,5 +88,15 @@ def test_a_claim_names_its_jobs() -> None:
 
 
 def test_a_batch_with_other_values_keeps_everything_else() -> None:
-    batch = RecordBatch(**{field.name: field.name for field in fields(RecordBatch)})  # type: ignore[arg-type]
+    names = [field.name for field in fields(RecordBatch) if field.init]
+    batch = RecordBatch(**{name: name for name in names})  # type: ignore[arg-type]
     assert batch.with_values([1]) == replace(batch, values=[1])
+
+
+def test_the_bytes_of_a_batch_are_those_of_its_records_whatever_was_counted_before() -> None:
+    span = Span("file:///f", "v", 0, 9)
+    batch = RecordBatch(span, JSON, [0, 2, 5], [b"1", b"22", b"333"])
+    assert batch.raw_bytes == 6
+    assert batch.with_values([1, 22, 333]).raw_bytes == 6
+    assert batch.keep([2], None).raw_bytes == 3
+    assert replace(batch, raws=[b"1"], offsets=[0]).raw_bytes == 1

@@ -50,10 +50,12 @@ class Reading:
     Attributes:
         columns: The cells of each field, of the records that fit.
         misfits: The indices of those that do not, ascending.
+        numbers: The fields all of whose cells are texts of numbers, or None for null.
     """
 
     columns: dict[str, list[Any]]
     misfits: list[int] = field(default_factory=list)
+    numbers: frozenset[str] = frozenset()
 
 
 class Cells(Sequence[Any], ABC):
@@ -86,9 +88,10 @@ class Columnar(Sequence[Row]):
             Where a number has other than plain digits, its cell is the value.
         texts: Those of them whose cells are texts of JSON, or None for null.
         rows: Makes all records; None to make them one by one.
+        numbers: The fields whose cells are certainly texts of numbers as they are written, or None for null.
     """
 
-    __slots__ = ("_all", "_count", "_row", "_rows", "columns", "texts", "written")
+    __slots__ = ("_all", "_count", "_row", "_rows", "columns", "numbers", "texts", "written")
 
     def __init__(
         self,
@@ -98,8 +101,10 @@ class Columnar(Sequence[Row]):
         written: Mapping[str, str] | None = None,
         texts: frozenset[str] = frozenset(),
         rows: Callable[[], list[Row]] | None = None,
+        numbers: frozenset[str] = frozenset(),
     ) -> None:
         self.columns = columns
+        self.numbers = numbers
         self._count = count
         self.written = written or {}
         self.texts = texts
@@ -180,9 +185,7 @@ def joined(parts: Sequence[Sequence[Row]]) -> Sequence[Row]:
             rows.extend(part)
         return rows
     first = columnar[0]
-    columns = {
-        name: _joined_cells([part.columns[name] for part in columnar]) for name in first.columns
-    }
+    columns = _JoinedColumns([part.columns for part in columnar])
     ends = list(accumulate(map(len, columnar)))
 
     def row(index: int) -> Row:
@@ -190,6 +193,36 @@ def joined(parts: Sequence[Sequence[Row]]) -> Sequence[Row]:
         return columnar[place][index - (ends[place - 1] if place else 0)]
 
     return Columnar(columns, ends[-1], row, first.written, first.texts)
+
+
+class _JoinedColumns(Mapping[str, Sequence[Any]]):
+    """The columns of several records, one after another: a column is joined when somebody asks for it.
+
+    Not everybody who joins records needs more than their keys.
+
+    Args:
+        parts: The columns of each part, all with the same names.
+    """
+
+    def __init__(self, parts: Sequence[Mapping[str, Sequence[Any]]]) -> None:
+        self._parts = parts
+        self._columns: dict[str, Sequence[Any]] = {}
+
+    def __getitem__(self, name: str) -> Sequence[Any]:
+        cells = self._columns.get(name)
+        if cells is None:
+            cells = _joined_cells([part[name] for part in self._parts])
+            self._columns[name] = cells
+        return cells
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts[0])
+
+    def __len__(self) -> int:
+        return len(self._parts[0])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._parts[0]
 
 
 def _joined_cells(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:

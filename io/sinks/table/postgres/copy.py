@@ -89,7 +89,12 @@ class _CopyWriter:
 
     def in_one_go(self, rows: Rows) -> None:
         """Write rows that do not depend on each other."""
-        blocks = self._encoded(blocks_of(self._target, rows), self._written.poison)
+        blocks = encode_blocks(
+            self._target,
+            blocks_of(self._target, rows),
+            self._written.poison,
+            binary=self._may_copy,
+        )
         if not blocks or (self._may_copy and self._copied_directly(blocks)):
             return
         whole = len(blocks) == 1 and not self._staging.refusing
@@ -194,11 +199,14 @@ class _CopyWriter:
         table = quoted(self._target.table)
         self._written.collided = None
         try:
-            with self._session.savepoint("direct"):
-                for lines in blocks:
-                    closing = "direct" if lines is blocks[-1] else "piece"
-                    bad = self._session.copy(table, lines, poison, blame, closing=closing)
-                    loaded.append(lines.without(bad).indices if bad else lines.indices)
+            if self._copied_in_binary(table, blocks):
+                loaded += [lines.indices for lines in blocks]
+            else:
+                with self._session.savepoint("direct"):
+                    for lines in blocks:
+                        closing = "direct" if lines is blocks[-1] else "piece"
+                        bad = self._session.copy(table, lines, poison, blame, closing=closing)
+                        loaded.append(lines.without(bad).indices if bad else lines.indices)
         except psycopg2.Error as error:
             if sqlstate_of(error) == UNIQUE_VIOLATION or blame_of(error) == "doubtful":
                 self._written.collided = True
@@ -210,4 +218,23 @@ class _CopyWriter:
         for indices in loaded:
             self._evidence.passed(len(indices))
             self._written.insert(self._records, indices)
+        return True
+
+    def _copied_in_binary(self, table: str, blocks: Sequence[Lines]) -> bool:
+        """COPY rows in the binary format; False, with nothing written, when one is refused.
+
+        What is said of such a row is what the database says of its text.
+        """
+        if any(lines.binary is None for lines in blocks):
+            return False
+        try:
+            with self._session.savepoint("direct"):
+                for lines in blocks:
+                    closing = "direct" if lines is blocks[-1] else ""
+                    data = lines.binary or b""
+                    self._session.load(table, lines.names, data, closing=closing, binary=True)
+        except psycopg2.Error as error:
+            if sqlstate_of(error) == UNIQUE_VIOLATION or self._session.blame(error) != "row":
+                raise
+            return False
         return True

@@ -10,6 +10,7 @@ from sinks.table.rows import Rows
 from sinks.table.target import Column, Target
 from sinks.table.turns import Dependency, parents_after, repeats_of
 from sinks.text.copy_text import Encoder, encoder_of
+from transforms.parse.columns.columnar import Cells
 
 _SPELLINGS = {
     "uuid": re.compile(r"(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\n)*"),
@@ -67,6 +68,8 @@ def _needed(target: Target, rows: Rows, names: Sequence[str]) -> list[Hashable |
 
 def _cells(kind: str, cells: Sequence[Any]) -> Sequence[Hashable]:
     encoder = encoder_of(kind)
+    if isinstance(cells, Cells):
+        cells = list(cells)  # as encoders take them
     try:
         return encoder(cells)
     except (ValueError, TypeError, ArithmeticError):
