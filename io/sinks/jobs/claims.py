@@ -135,7 +135,8 @@ def _claim(
 
 def _first_job(group: Group) -> int:
     """The least number of the jobs of a group."""
-    return min(group.cells[0])
+    first: int = min(group.cells[0])
+    return first
 
 
 def _batch(group: Group, home: str) -> RecordBatch:

@@ -44,7 +44,7 @@ def groups(
 _AS_SENT = sa.types.NullType()
 """SQLAlchemy would look at each element of an array."""
 
-_NOTHING = sa.literal_column("''::bytea")
+_NOTHING: sa.ColumnElement[bytes] = sa.literal_column("''::bytea")
 
 
 def _arrays(column: sa.ColumnElement[Any]) -> Columns:
