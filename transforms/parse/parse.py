@@ -47,7 +47,8 @@ class ParseConfig:
         schemas: Looks up the schemas that messages of topics name; None where they name none.
         keys: Whether the keys of messages are decoded too.
         columns: What is known of the columns that records are for, if no step between looks at a
-            single record: they are read column by column. None to read each record.
+            single record, or only at those that its schema leaves in doubt: they are read column by
+            column. None to read each record.
 
     Raises:
         ConfigError: A bound is less than 1.

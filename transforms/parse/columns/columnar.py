@@ -50,10 +50,12 @@ class Reading:
     Attributes:
         columns: The cells of each field, of the records that fit.
         misfits: The indices of those that do not, ascending.
+        numbers: The fields all of whose cells are texts of numbers, or None for null.
     """
 
     columns: dict[str, list[Any]]
     misfits: list[int] = field(default_factory=list)
+    numbers: frozenset[str] = frozenset()
 
 
 class Cells(Sequence[Any], ABC):
@@ -86,9 +88,10 @@ class Columnar(Sequence[Row]):
             Where a number has other than plain digits, its cell is the value.
         texts: Those of them whose cells are texts of JSON, or None for null.
         rows: Makes all records; None to make them one by one.
+        numbers: The fields whose cells are certainly texts of numbers as they are written, or None for null.
     """
 
-    __slots__ = ("_all", "_count", "_row", "_rows", "columns", "texts", "written")
+    __slots__ = ("_all", "_count", "_row", "_rows", "columns", "numbers", "texts", "written")
 
     def __init__(
         self,
@@ -98,8 +101,10 @@ class Columnar(Sequence[Row]):
         written: Mapping[str, str] | None = None,
         texts: frozenset[str] = frozenset(),
         rows: Callable[[], list[Row]] | None = None,
+        numbers: frozenset[str] = frozenset(),
     ) -> None:
         self.columns = columns
+        self.numbers = numbers
         self._count = count
         self.written = written or {}
         self.texts = texts
