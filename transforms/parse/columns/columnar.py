@@ -61,6 +61,11 @@ class Reading:
 class Cells(Sequence[Any], ABC):
     """The cells of a column that are kept as a library has them, and become values where one is asked for."""
 
+    @property
+    @abstractmethod
+    def has_null(self) -> bool:
+        """Whether one of them is None."""
+
     @abstractmethod
     def joined(self, others: Sequence[Sequence[Any]]) -> Sequence[Any]:
         """These cells and those of ``others``, one after another."""
@@ -75,6 +80,14 @@ def picked(cells: Sequence[Any], positions: Sequence[int]) -> Sequence[Any]:
     if isinstance(cells, Cells):
         return cells.picked(positions)
     return [cells[position] for position in positions]
+
+
+def has_null(cells: Sequence[Any]) -> bool:
+    """Whether one of ``cells`` is None."""
+    if isinstance(cells, Cells):
+        return cells.has_null
+    # `in` compares by identity first; None equals nothing else. `all` costs a fifth of it.
+    return not all(cells) and None in cells
 
 
 class Columnar(Sequence[Row]):

@@ -126,11 +126,11 @@ def arrow_records_of(schema: Mapping[str, Any]) -> ArrowRecords | None:
 
 def _fields_of(schema: Mapping[str, Any]) -> dict[str, _Field] | None:
     fields: dict[str, _Field] = {}
-    for each in schema["fields"]:
-        field = _field_of(each["type"])
+    for declared in schema["fields"]:
+        field = _field_of(declared["type"])
         if field is None:
             return None
-        fields[each["name"]] = field
+        fields[declared["name"]] = field
     return fields
 
 
