@@ -159,7 +159,7 @@ def _fixed(kind: str, arrow_type: Any) -> Fixed | None:
     if kind in _WHOLE and types.is_integer(arrow_type):
         return lambda array: _whole(array, _WHOLE[kind])
     if kind == "uuid" and types.is_string(arrow_type):
-        return _uuids
+        return uuids_of
     if kind == "numeric" and types.is_decimal128(arrow_type):
         return _decimals
     if kind == "bool" and types.is_boolean(arrow_type):
@@ -185,8 +185,12 @@ def _whole(array: Any, arrow_type: Any) -> Bytes | None:
     return _bytes(numbers.to_numpy(zero_copy_only=False), f">i{arrow_type.bit_width // 8}")
 
 
-def _uuids(array: Any) -> Bytes | None:
-    """UUIDs in their usual spelling."""
+def uuids_of(array: Any) -> Bytes | None:
+    """The 16 bytes of each UUID; None if one is not in its usual spelling.
+
+    Args:
+        array: Their texts, none of them null.
+    """
     data = data_of(array)
     if len(data) != _UUID * len(array):
         return None

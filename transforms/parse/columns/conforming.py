@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from transforms.batch.record import RecordBatch
-from transforms.parse.columns.columnar import CHUNK, Columnar
+from transforms.parse.columns.columnar import Columnar, pieces
 from transforms.parse.json_text import decode_json, encode_json
 from transforms.refused import Refused
 from transforms.steps.apply import apply_to_values
@@ -174,14 +174,15 @@ def _doubtful(
 ) -> Sequence[int]:
     """The positions of the cells that do not conform, or cannot be judged."""
     doubts: list[int] = []
-    for start in range(0, len(cells), CHUNK):
-        chunk = cells[start : start + CHUNK]
+    start = 0
+    for (chunk,) in pieces([cells], len(cells)):
         if not _certainly(chunk, field, conform):
             doubts += (
                 position
                 for position, cell in enumerate(chunk, start)
                 if not _certainly((cell,), field, conform)
             )
+        start += len(chunk)
     return doubts
 
 

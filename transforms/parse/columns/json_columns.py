@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from threading import Lock
 from typing import Any
 
 import msgspec
 from msgspec.structs import astuple
 
-from transforms.parse.columns.columnar import CHUNK, Columnar, ColumnForms, Reading
+from transforms.parse.columns.columnar import CHUNK, Chunks, Columnar, ColumnForms, Reading
 from transforms.parse.json import UNREADABLE, is_deep
 from transforms.parse.json_text import decode_json, encode_json_lines
 from transforms.parse.numbers import exact
@@ -39,7 +40,7 @@ _DIGITS_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
 _EXPONENTS = (b"e0000", b"e+0000", b"e-0000")
 """How exponents begin that may be beyond all limits, if all digits were zeros."""
 
-Values = list[Any]
+Values = Sequence[Any]
 
 
 class Reader:
@@ -100,7 +101,7 @@ class Reader:
 
         The bounds are those of ``transforms.parse.json.parse_value``.
         """
-        columns: list[Values] = [[] for _ in self._names]
+        columns: list[list[Values]] = [[] for _ in self._names]
         misfits: list[int] = []
         numbers = set(self._numbers)
         for start in range(0, len(raws), CHUNK):
@@ -122,8 +123,9 @@ class Reader:
                         misfits.append(index)
                         if len(misfits) > most_misfits:
                             return None
+        cells = [list(chain(*parts)) if misfits else Chunks(parts) for parts in columns]
         return Reading(
-            dict(zip(self._names, columns, strict=True)),
+            dict(zip(self._names, cells, strict=True)),
             misfits,
             frozenset(self._names[place] for place in numbers),
         )
@@ -139,18 +141,20 @@ class Reader:
             numbers=reading.numbers,
         )
 
-    def _add(self, raws: Sequence[bytes], columns: Sequence[Values], longest: int) -> set[int]:
+    def _add(
+        self, raws: Sequence[bytes], columns: Sequence[list[Values]], longest: int
+    ) -> set[int]:
         """Append the cells of ``raws``, or nothing if that raises.
 
         Args:
             raws: Records.
-            columns: Where their cells go.
+            columns: Where their cells go, of each field by itself.
             longest: The bytes of the longest record: no cell is longer.
 
         Returns:
             The places of the columns of numbers whose cells are values, not texts.
         """
-        cells: list[Sequence[Any]] = list(zip(*map(astuple, map(self._decode, raws)), strict=True))
+        cells: list[Values] = list(zip(*map(astuple, map(self._decode, raws)), strict=True))
         values: set[int] = set()
         for place in self._numbers:
             texts = _number_texts(cells[place], longest)
@@ -161,7 +165,7 @@ class Reader:
         for place in self._texts:
             cells[place] = _json_texts(cells[place], longest)
         for column, more in zip(columns, cells, strict=True):
-            column.extend(more)
+            column.append(more)
         return values
 
 

@@ -14,7 +14,7 @@ from sinks.table.evidence import Evidence
 from sinks.table.isolate import FEW_ROWS, Blame, are_dense, blame_of, copy_line_of
 from sinks.table.postgres import direct
 from sinks.table.postgres.folding import fold
-from sinks.table.postgres.keys import dependencies_of, keys_of, spelt_alike
+from sinks.table.postgres.keys import are_distinct, dependencies_of, keys_of, spelt_alike
 from sinks.table.postgres.lines import Lines, encode_blocks
 from sinks.table.postgres.session import Session
 from sinks.table.postgres.staging import Staging
@@ -41,13 +41,17 @@ def write(connection: sa.Connection, target: Target, records: Records) -> Writte
         return written
     evidence = written.evidence = Evidence.of(connection, target)
     writer = _CopyWriter(connection, target, records, written, evidence)
-    keys = keys_of(target, rows)
-    distinct = len(set(keys))
-    repeated = distinct < len(keys)
+    entangled = target.interplay.entangled
+    apart = not entangled and are_distinct(target, rows)
+    keys = () if apart else keys_of(target, rows)
+    distinct = len(rows.indices) if apart else len(set(keys))
+    repeated = distinct < len(rows.indices)
     simple = target.on_conflict.mode == "ignore" and not repeated
-    if target.interplay.entangled or (
+    if entangled or not (
+        apart
         # With ignore, the database finds equal keys by itself as long as the order is kept.
-        not (simple and signatures_of(target, rows) is None) and not spelt_alike(target, keys)
+        or (simple and signatures_of(target, rows) is None)
+        or spelt_alike(target, keys)
     ):
         writer.in_order(rows, keys, repeated=repeated)
     elif repeated:

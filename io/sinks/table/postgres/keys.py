@@ -37,6 +37,23 @@ def spelt_alike(target: Target, keys: Sequence[Hashable]) -> bool:
     )
 
 
+def are_distinct(target: Target, rows: Rows) -> bool:
+    """Whether the keys of all rows are surely different to the database, as far as Arrow tells."""
+    columns = {column.name: column for column in target.columns}
+    for name in target.key:
+        column = columns.get(name)
+        if column is None or not column.one_spelling or name in rows.origin or rows.columns is None:
+            continue
+        cells = rows.columns.get(name)
+        if isinstance(cells, Cells):
+            from sinks.text import arrow_keys  # with pyarrow, which most runs do not need
+
+            numbers = arrow_keys.numbers_of(column.type, cells)
+            if numbers is not None and arrow_keys.are_distinct(numbers):
+                return True
+    return False
+
+
 def dependencies_of(target: Target, rows: Rows, keys: Sequence[Hashable]) -> list[Dependency]:
     """Which rows must be written after others: those with the same key, and parents of others."""
     dependencies = list(repeats_of(keys))

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from sinks.table.rows import CHUNK, ENCODE_ERRORS, Block, Poison, without_refused
+from sinks.table.rows import ENCODE_ERRORS, Block, Poison, without_refused
 from sinks.table.target import Target
 from sinks.text.copy_text import Encoder, copy_data, encode_json_texts, encoder_of
-from transforms.parse.columns.columnar import Cells
+from transforms.parse.columns.columnar import Cells, pieces
 
 # What our encoders and msgspec's raise for a value that has no text form.
 
@@ -134,20 +134,17 @@ def _encode_arrow(
 
 def _encode(block: Block, encoders: Sequence[Encoder]) -> Lines:
     count = len(block.indices)
-    parts: list[str] = []
-    for start in range(0, count, CHUNK):
-        end = min(start + CHUNK, count)
-        columns = [
-            encoder(cells[start:end]) for encoder, cells in zip(encoders, block.cells, strict=True)
-        ]
-        parts.append(_joined(columns, end - start))
+    parts = [
+        _joined([encoder(cells) for encoder, cells in zip(encoders, piece, strict=True)])
+        for piece in pieces(block.cells, count)
+    ]
     whole = "".join(parts).encode()
     return Lines(block.names, Texts(lambda: whole, count), block.indices)
 
 
-def _joined(columns: Sequence[Sequence[str]], count: int) -> str:
-    """The ``count`` lines with the cells of ``columns``: half of what it takes to join each line."""
-    step = 2 * len(columns)
+def _joined(columns: Sequence[Sequence[str]]) -> str:
+    """The lines with the cells of ``columns``: half of what it takes to join each line."""
+    step, count = 2 * len(columns), len(columns[0])
     pieces = ["\t"] * (step * count)
     for place, cells in enumerate(columns):
         pieces[2 * place :: step] = cells

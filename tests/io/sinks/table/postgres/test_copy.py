@@ -218,8 +218,9 @@ def rows_with(places: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
     ],
     ids=range(9),
 )
+@pytest.mark.parametrize("mode", ["ignore", "update"])
 def test_columns_of_arrow_become_the_rows_and_dead_letters_that_records_become(
-    postgres: Database, places: dict[int, dict[str, Any]]
+    postgres: Database, places: dict[int, dict[str, Any]], mode: str
 ) -> None:
     records = rows_with(places)
     results = []
@@ -231,7 +232,7 @@ def test_columns_of_arrow_become_the_rows_and_dead_letters_that_records_become(
             rows = arrow_batch_of(whole, encoder_of(ARROW), frozenset(), 10_000, 1_000_000)
             assert rows is not None
             batch = replace(batch, values=rows.values)
-        settled = postgres.sink(key=("id",)).commit([batch])
+        settled = postgres.sink(key=("id",), on_conflict=mode).commit([batch])
         dead = [
             (each.origin.offset % 100, each.category, each.sqlstate, each.message)
             for each in settled[0].dead
