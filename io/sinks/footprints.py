@@ -18,12 +18,12 @@ from sinks.database.database import Database
 from sinks.database.dialects import dialect_named
 from sinks.database.engine import engine_of
 from sinks.table.config import SqlConfig
-from sinks.table.target import Target
+from sinks.table.target import Column, Target
 from sinks.tables import Tables, known_schema, use_of, without_schema
 from transforms.batch.coverage import merge
 from transforms.batch.record import RecordBatch
 from transforms.errors import SluiceError
-from transforms.parse.columns.columnar import Columnar, joined
+from transforms.parse.columns.columnar import Cells, Columnar, has_null, joined
 from transforms.settle.flight import Footprint, Range
 
 _LINE = 37
@@ -101,7 +101,9 @@ def keys_of(target: Target, values: Values) -> AbstractSet[Hashable] | None:
         return frozenset()
     columns = {column.name: column for column in target.columns}
     cells = [_cells(values, name) for name in target.key]
-    if any(not all(column) and None in column for column in cells):
+    if len(cells) == 1 and (keys := _arrow_keys(columns.get(target.key[0]), cells[0])) is not None:
+        return keys
+    if any(map(has_null, cells)):
         rows = [row for row in zip(*cells, strict=True) if None not in row]
         cells = [[row[place] for row in rows] for place in range(len(cells))]
     forms = []
@@ -115,6 +117,18 @@ def keys_of(target: Target, values: Values) -> AbstractSet[Hashable] | None:
         forms.append(of_column)
     # Hashes of tuples need less memory, and equal ones only make commits wait.
     return frozenset(forms[0] if len(forms) == 1 else map(hash, zip(*forms, strict=True)))
+
+
+def _arrow_keys(column: Column | None, cells: Sequence[Any]) -> AbstractSet[Hashable] | None:
+    """The keys in the only column of a key, as Arrow has them; None where they are values."""
+    if column is None or not column.one_spelling or not isinstance(cells, Cells):
+        return None
+    from sinks.text.arrow_keys import ArrowKeys, numbers_of  # with pyarrow
+
+    numbers = numbers_of(column.type, cells)
+    if numbers is None:
+        return None
+    return ArrowKeys(column.type, numbers, lambda: _forms(column.type, list(cells)) or ())
 
 
 def _cells(values: Values, name: str) -> Sequence[Any]:

@@ -40,7 +40,7 @@ from sources.jobs.source import JobsSource
 from transforms import notes
 from transforms.errors import SluiceError
 from transforms.parse.parse import Parse, ParseConfig
-from transforms.parse.validate import Validate
+from transforms.parse.validate import Validate, column_checks
 from transforms.read import standing
 from transforms.read.job_queue import Waiting
 from transforms.settle import first_dead_letters
@@ -229,8 +229,8 @@ def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
 
 def _by_columns(config: IngestConfig, sink: SqlSink) -> ParseConfig:
     """How records are parsed, now that the table is there: by columns if no step looks at one."""
-    looks = (config.mapping, config.schema, config.routes, config.steps, config.parse.epochs)
-    if any(looks) or config.unwrap.is_needed:
+    looks = (config.mapping, config.routes, config.steps, config.parse.epochs)
+    if any(looks) or config.unwrap.is_needed or column_checks(config.schema) is None:
         return config.parse
     return replace(config.parse, columns=sink.column_forms())
 

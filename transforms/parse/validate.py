@@ -18,9 +18,16 @@ import msgspec
 
 import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms import instruments
-from transforms.batch.record import RecordBatch
+from transforms.batch.record import JSON, RecordBatch
 from transforms.error_texts import stack_of
 from transforms.errors import ConfigError, Reject
+from transforms.parse.columns.columnar import Columnar
+from transforms.parse.columns.conforming import (
+    NO_CHECKS,
+    FieldChecks,
+    checked_columns,
+    field_checks,
+)
 from transforms.parse.convert import column_types, convert
 from transforms.parse.csv.cells import any_quoted_empty, quoted_fields
 from transforms.parse.json_text import encode_json
@@ -108,6 +115,22 @@ def compiled(schema: str) -> Any:
 
 
 @lru_cache(maxsize=1_000)
+def column_checks(schema: str | None) -> FieldChecks | None:
+    """The checks of columns that ``schema`` comes to; None where records are to be looked at as a whole.
+
+    Raises:
+        ConfigError: It is not a valid schema.
+    """
+    if schema is None:
+        return NO_CHECKS
+    compiled(schema)
+    document = document_of(schema)
+    if not is_linear(document, **_OPTIONS):
+        return None
+    return field_checks(document, lambda part: validator_of(encode_json(part).decode(), _OPTIONS))
+
+
+@lru_cache(maxsize=1_000)
 def _lenient(schema: str) -> Any:
     """The validator of ``schema`` without what it requires of the record itself."""
     document = document_of(schema)
@@ -180,6 +203,11 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
     def one(value: Any) -> Any:
         reasons = _reasons(validator, value)
         return value if reasons is None else refused("schema", reasons, _place())
+
+    if isinstance(batch.values, Columnar) and batch.format == JSON:
+        checked = checked_columns(batch, batch.values, column_checks(schema), STAGE, one)
+        if checked is not None:
+            return checked
 
     def whole(values: Sequence[Any]) -> Sequence[Any] | None:
         forms = (plain, _zoned) if typed else (None,)

@@ -44,7 +44,7 @@ def lines_of(
             for kind, column, encoder in zip(kinds, cells, encoders, strict=True)
         ]
         texts[-1] = pc.binary_join_element_wise(texts[-1], "", "\n")
-        pieces.append(_data(pc.binary_join_element_wise(*texts, "\t")))
+        pieces.append(data_of(pc.binary_join_element_wise(*texts, "\t")))
     return b"".join(pieces)
 
 
@@ -63,7 +63,7 @@ def _written(kind: str, array: Any) -> Any:
     """The texts of the values of ``array`` for a column of a type; None where Arrow's differ."""
     types, arrow_type = pa.types, array.type
     if kind == "jsonb":
-        return _json(array) if types.is_struct(arrow_type) else None
+        return json_of(array) if types.is_struct(arrow_type) else None
     if types.is_string(arrow_type):
         return array if kind in _TEXT_TYPES else None
     if types.is_integer(arrow_type):
@@ -76,46 +76,91 @@ def _written(kind: str, array: Any) -> Any:
     if types.is_float64(arrow_type):
         return array.cast(pa.string()) if kind in _FLOATS else None
     if types.is_timestamp(arrow_type) and kind in _INSTANTS:
-        if arrow_type.tz is not None:
-            array = array.cast(pa.timestamp(arrow_type.unit, "UTC"))
-        return array.cast(pa.string())
+        texts = array.view(pa.int64()).view(pa.timestamp(arrow_type.unit)).cast(pa.string())
+        if arrow_type.tz is None:
+            return texts
+        # Arrow takes fifteen times as long for instants that have a zone.
+        return pc.binary_join_element_wise(texts, "Z", "")
     if types.is_date32(arrow_type):
         return array.cast(pa.string()) if kind in {"date", *_INSTANTS} else None
     return None
 
 
-def _json(array: Any) -> Any:
-    """Values as texts of JSON; null where they are null. None where one has to be escaped."""
+def json_of(array: Any, before: str = "") -> Any:
+    """Records as texts of JSON; null where they are null. None where a value has to be escaped.
+
+    Args:
+        array: The records.
+        before: What stands before the text of each.
+    """
+    parts: list[Any] = [before]
+    if not _add_record(array, parts):
+        return None
+    # In one step: each one copies all that it joins.
+    whole = pc.binary_join_element_wise(*_with_literals_joined(parts), "")
+    return pc.if_else(array.is_valid(), whole, None) if array.null_count else whole
+
+
+def _add_record(array: Any, parts: list[Any]) -> bool:
+    """Add the pieces of records to ``parts``; False where a value has to be escaped."""
+    arrow_type = array.type
+    if not arrow_type.num_fields:
+        return False
+    for number, part in enumerate(array.flatten()):
+        name = arrow_type.field(number).name
+        if not name.isascii() or not name.isidentifier():
+            return False
+        parts.append(f'{"," if number else "{"}"{name}":')
+        if not _add(part, parts):
+            return False
+    parts.append("}")
+    return True
+
+
+def _add(array: Any, parts: list[Any]) -> bool:
+    """Add the pieces of values to ``parts``; False where one has to be escaped."""
     types, arrow_type = pa.types, array.type
+    if types.is_struct(arrow_type):
+        if not array.null_count:
+            return _add_record(array, parts)
+        texts = json_of(array)
+        if texts is None:
+            return False
+        parts.append(pc.fill_null(texts, "null"))
+        return True
     if types.is_string(arrow_type):
-        data = _data(array)
+        data = data_of(array)
         if any(byte in data for byte in _JSON_ESCAPES):
-            return None
-        return pc.binary_join_element_wise('"', array, '"', "")
+            return False
+        if array.null_count:
+            parts.append(pc.fill_null(pc.binary_join_element_wise('"', array, '"', ""), "null"))
+        else:
+            parts += ['"', array, '"']
+        return True
     if (
         types.is_integer(arrow_type)
         or types.is_boolean(arrow_type)
         or types.is_decimal128(arrow_type)
     ):
-        return array.cast(pa.string())
-    if not types.is_struct(arrow_type) or not arrow_type.num_fields:
-        return None
-    parts: list[Any] = []
-    for number, part in enumerate(array.flatten()):
-        name = arrow_type.field(number).name
-        if not name.isascii() or not name.isidentifier():
-            return None
-        text = _json(part)
-        if text is None:
-            return None
-        parts += [f'{"," if number else "{"}"{name}":', pc.fill_null(text, "null")]
-    whole = pc.binary_join_element_wise(*parts, "}", "")
-    return pc.if_else(array.is_valid(), whole, None) if array.null_count else whole
+        texts = array.cast(pa.string())
+        parts.append(pc.fill_null(texts, "null") if texts.null_count else texts)
+        return True
+    return False
+
+
+def _with_literals_joined(parts: Sequence[Any]) -> list[Any]:
+    joined: list[Any] = []
+    for part in parts:
+        if isinstance(part, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += part
+        else:
+            joined.append(part)
+    return joined
 
 
 def _escaped(texts: Any) -> Any:
     """``texts`` as COPY reads them; None if one has NUL, of which the exact way says which."""
-    data = _data(texts)
+    data = data_of(texts)
     if b"\0" in data:
         return None
     for character, written in ESCAPES:
@@ -124,7 +169,7 @@ def _escaped(texts: Any) -> Any:
     return texts
 
 
-def _data(texts: Any) -> bytes:
+def data_of(texts: Any) -> bytes:
     """The bytes of all texts, one after another, and of what is null."""
     _, offsets, data = texts.buffers()
     if data is None or not len(texts):

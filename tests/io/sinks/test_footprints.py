@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg2
+import pyarrow as pa
 import pytest
 
 from sinks.footprints import footprint_of, in_flight, keys_of
@@ -16,6 +17,8 @@ from sinks.table.target import Column, Interplay, Target
 from tests.io.sinks.routed import LINES, NOTES, ORDERS, keyed, sink_of
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.record import Attempt, Claim, RecordBatch
+from transforms.parse.columns.arrow_cells import ArrowCells
+from transforms.parse.columns.columnar import Columnar
 from transforms.route.table_name import TableName
 from transforms.settle.flight import Footprint
 
@@ -286,3 +289,15 @@ def test_random_ids_in_usual_spelling_are_told_apart() -> None:
     ids = [str(UUID(int=numbers.getrandbits(128))) for _ in range(100)]
     assert keys("uuid", *ids) == set(ids)
     assert keys("uuid", *ids, ids[0].upper()) == set(ids)
+
+
+def test_columns_of_arrow_have_the_keys_of_their_texts() -> None:
+    ids = [ONE, ANOTHER]
+    cells = ArrowCells(pa.array(ids), lambda part: part.to_pylist())
+    values = Columnar({"id": cells}, len(ids), lambda index: {"id": ids[index]})
+    by_columns = keys_of(target(("id", "uuid")), values)
+    assert by_columns is not None
+    assert by_columns == keys("uuid", *ids)
+    assert not keys("uuid", ANOTHER.upper()).isdisjoint(by_columns)
+    assert keys("uuid", ANOTHER.replace("b", "c")).isdisjoint(by_columns)
+    assert keys_of(target(("id", "uuid"), one_spelling=False), values) is None

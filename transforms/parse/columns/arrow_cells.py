@@ -54,6 +54,11 @@ class ArrowCells(Cells):
             self._made = self._values(self.array)
         return self._made
 
+    @property
+    def has_null(self) -> bool:
+        """As Arrow counts them."""
+        return bool(self.array.null_count)
+
     def joined(self, others: Sequence[Sequence[Any]]) -> Sequence[Any]:
         """As Arrow has them, if all have the same type."""
         arrays: list[Any] = [self.array]

@@ -50,14 +50,21 @@ class Reading:
     Attributes:
         columns: The cells of each field, of the records that fit.
         misfits: The indices of those that do not, ascending.
+        numbers: The fields all of whose cells are texts of numbers, or None for null.
     """
 
-    columns: dict[str, list[Any]]
+    columns: Mapping[str, Sequence[Any]]
     misfits: list[int] = field(default_factory=list)
+    numbers: frozenset[str] = frozenset()
 
 
 class Cells(Sequence[Any], ABC):
     """The cells of a column that are kept as a library has them, and become values where one is asked for."""
+
+    @property
+    @abstractmethod
+    def has_null(self) -> bool:
+        """Whether one of them is None."""
 
     @abstractmethod
     def joined(self, others: Sequence[Sequence[Any]]) -> Sequence[Any]:
@@ -68,11 +75,75 @@ class Cells(Sequence[Any], ABC):
         """The cells at ``positions``, in that order."""
 
 
+class Chunks(Sequence[Any]):
+    """The cells of a column in the pieces in which they were read: most commits never need them in one list.
+
+    Args:
+        parts: The pieces, in order.
+    """
+
+    __slots__ = ("_whole", "parts")
+
+    def __init__(self, parts: Sequence[Sequence[Any]]) -> None:
+        self.parts = parts
+        self._whole: list[Any] | None = None
+
+    def whole(self) -> list[Any]:
+        """All cells, put into one list once."""
+        if self._whole is None:
+            self._whole = list(self)
+        return self._whole
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+
+    def __getitem__(self, index: int | slice) -> Any:
+        return self.whole()[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self.parts)
+
+    def __contains__(self, cell: object) -> bool:
+        return any(cell in part for part in self.parts)
+
+
+def pieces(columns: Sequence[Sequence[Any]], count: int) -> Iterator[Sequence[Sequence[Any]]]:
+    """The cells of ``columns`` in pieces of at most ``CHUNK`` rows: those in which they were read, if they agree.
+
+    Args:
+        columns: Columns of ``count`` cells each.
+        count: How many rows there are.
+    """
+    parts = [column.parts for column in columns if isinstance(column, Chunks)]
+    sizes = [list(map(len, of_column)) for of_column in parts]
+    if parts and len(parts) == len(columns) and all(size == sizes[0] for size in sizes):
+        yield from zip(*parts, strict=True)
+        return
+    for start in range(0, count, CHUNK):
+        yield [column[start : start + CHUNK] for column in columns]
+
+
 def picked(cells: Sequence[Any], positions: Sequence[int]) -> Sequence[Any]:
     """The cells at ``positions``, in that order."""
     if isinstance(cells, Cells):
         return cells.picked(positions)
+    if isinstance(cells, Chunks):
+        cells = cells.whole()
     return [cells[position] for position in positions]
+
+
+def has_null(cells: Sequence[Any]) -> bool:
+    """Whether one of ``cells`` is None."""
+    if isinstance(cells, Cells):
+        return cells.has_null
+    # `in` compares by identity first; None equals nothing else. `all` costs a fifth of it.
+    return not all(cells) and None in cells
 
 
 class Columnar(Sequence[Row]):
@@ -86,9 +157,10 @@ class Columnar(Sequence[Row]):
             Where a number has other than plain digits, its cell is the value.
         texts: Those of them whose cells are texts of JSON, or None for null.
         rows: Makes all records; None to make them one by one.
+        numbers: The fields whose cells are certainly texts of numbers as they are written, or None for null.
     """
 
-    __slots__ = ("_all", "_count", "_row", "_rows", "columns", "texts", "written")
+    __slots__ = ("_all", "_count", "_row", "_rows", "columns", "numbers", "texts", "written")
 
     def __init__(
         self,
@@ -98,8 +170,10 @@ class Columnar(Sequence[Row]):
         written: Mapping[str, str] | None = None,
         texts: frozenset[str] = frozenset(),
         rows: Callable[[], list[Row]] | None = None,
+        numbers: frozenset[str] = frozenset(),
     ) -> None:
         self.columns = columns
+        self.numbers = numbers
         self._count = count
         self.written = written or {}
         self.texts = texts
@@ -224,6 +298,9 @@ def _joined_cells(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
     first = parts[0]
     if isinstance(first, Cells):
         return first.joined(parts[1:])
+    chunks = [part.parts for part in parts if isinstance(part, Chunks)]
+    if len(chunks) == len(parts):
+        return Chunks([piece for of_part in chunks for piece in of_part])
     return list(chain.from_iterable(parts))
 
 

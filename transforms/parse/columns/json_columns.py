@@ -7,14 +7,15 @@ The fields of the first object say which. A record that has others, or that is n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from threading import Lock
 from typing import Any
 
 import msgspec
 from msgspec.structs import astuple
 
-from transforms.parse.columns.columnar import CHUNK, Columnar, ColumnForms, Form, Reading
+from transforms.parse.columns.columnar import CHUNK, Chunks, Columnar, ColumnForms, Reading
 from transforms.parse.json import UNREADABLE, is_deep
 from transforms.parse.json_text import decode_json, encode_json_lines
 from transforms.parse.numbers import exact
@@ -39,7 +40,7 @@ _DIGITS_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
 _EXPONENTS = (b"e0000", b"e+0000", b"e-0000")
 """How exponents begin that may be beyond all limits, if all digits were zeros."""
 
-Values = list[Any]
+Values = Sequence[Any]
 
 
 class Reader:
@@ -69,7 +70,8 @@ class Reader:
         )
         self._decode = msgspec.json.Decoder(shape, float_hook=exact).decode
         self._names = names
-        self._forms = [(place, _WRITTEN[form]) for place, form in enumerate(of) if form is not None]
+        self._numbers = [place for place, form in enumerate(of) if form == "number"]
+        self._texts = [place for place, form in enumerate(of) if form == "json"]
         self.written = {name: kind for name, kind in forms.types.items() if name in names}
         self.texts = frozenset(name for name in names if forms.of(name) == "json")
         self._lock = Lock()
@@ -99,8 +101,9 @@ class Reader:
 
         The bounds are those of ``transforms.parse.json.parse_value``.
         """
-        columns: list[Values] = [[] for _ in self._names]
+        columns: list[list[Values]] = [[] for _ in self._names]
         misfits: list[int] = []
+        numbers = set(self._numbers)
         for start in range(0, len(raws), CHUNK):
             chunk = raws[start : start + CHUNK]
             longest = max(map(len, chunk))
@@ -109,38 +112,61 @@ class Reader:
                     longest > 2 * max_depth and any(is_deep(raw, max_depth) for raw in chunk)
                 ):
                     raise ValueError("one of them is refused")
-                self._add(chunk, columns, longest)
+                numbers -= self._add(chunk, columns, longest)
             except UNREADABLE:
                 for index, raw in enumerate(chunk, start):
                     try:
                         if len(raw) > max_bytes or is_deep(raw, max_depth):
                             raise ValueError("it is refused")
-                        self._add((raw,), columns, len(raw))
+                        numbers -= self._add((raw,), columns, len(raw))
                     except UNREADABLE:
                         misfits.append(index)
                         if len(misfits) > most_misfits:
                             return None
-        return Reading(dict(zip(self._names, columns, strict=True)), misfits)
+        cells = [list(chain(*parts)) if misfits else Chunks(parts) for parts in columns]
+        return Reading(
+            dict(zip(self._names, cells, strict=True)),
+            misfits,
+            frozenset(self._names[place] for place in numbers),
+        )
 
     def records(self, raws: Sequence[bytes], reading: Reading) -> Columnar:
         """The records ``raws``, all of which fitted."""
         return Columnar(
-            reading.columns, len(raws), lambda i: decode_json(raws[i]), self.written, self.texts
+            reading.columns,
+            len(raws),
+            lambda i: decode_json(raws[i]),
+            self.written,
+            self.texts,
+            numbers=reading.numbers,
         )
 
-    def _add(self, raws: Sequence[bytes], columns: Sequence[Values], longest: int) -> None:
+    def _add(
+        self, raws: Sequence[bytes], columns: Sequence[list[Values]], longest: int
+    ) -> set[int]:
         """Append the cells of ``raws``, or nothing if that raises.
 
         Args:
             raws: Records.
-            columns: Where their cells go.
+            columns: Where their cells go, of each field by itself.
             longest: The bytes of the longest record: no cell is longer.
+
+        Returns:
+            The places of the columns of numbers whose cells are values, not texts.
         """
-        cells: list[Sequence[Any]] = list(zip(*map(astuple, map(self._decode, raws)), strict=True))
-        for place, written in self._forms:
-            cells[place] = written(cells[place], longest)
+        cells: list[Values] = list(zip(*map(astuple, map(self._decode, raws)), strict=True))
+        values: set[int] = set()
+        for place in self._numbers:
+            texts = _number_texts(cells[place], longest)
+            if texts is None:
+                values.add(place)
+                texts = list(map(_value, cells[place]))
+            cells[place] = texts
+        for place in self._texts:
+            cells[place] = _json_texts(cells[place], longest)
         for column, more in zip(columns, cells, strict=True):
-            column.extend(more)
+            column.append(more)
+        return values
 
 
 _readers: dict[tuple[tuple[str, ...], ColumnForms], Reader | None] = {}
@@ -168,8 +194,8 @@ def reader_of(raws: Sequence[bytes], forms: ColumnForms) -> Reader | None:
     return reader if reader is not None and reader.may_try() else None
 
 
-def _numbers(raws: Sequence[Any], longest: int) -> Sequence[Any]:
-    """The texts of numbers; the values, where one of them is written in another way than its value is.
+def _number_texts(raws: Sequence[Any], longest: int) -> Sequence[Any] | None:
+    """The texts of numbers, and None for null; None if one of them is written in another way than its value is.
 
     None of ``raws`` has more than ``longest`` bytes.
     """
@@ -184,7 +210,7 @@ def _numbers(raws: Sequence[Any], longest: int) -> Sequence[Any]:
     ):
         cells = text.decode().split(",")
         return [None if cell == "null" else cell for cell in cells] if others else cells
-    return list(map(_value, raws))
+    return None
 
 
 def _json_texts(raws: Sequence[Any], longest: int) -> Sequence[Any]:
@@ -242,9 +268,3 @@ _check = msgspec.json.Decoder(msgspec.Raw).decode
 
 def _value(raw: Any) -> Any:
     return decode_json(bytes(raw))
-
-
-_WRITTEN: dict[Form, Callable[[Sequence[Any], int], Sequence[Any]]] = {
-    "number": _numbers,
-    "json": _json_texts,
-}

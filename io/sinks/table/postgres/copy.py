@@ -14,7 +14,7 @@ from sinks.table.evidence import Evidence
 from sinks.table.isolate import FEW_ROWS, Blame, are_dense, blame_of, copy_line_of
 from sinks.table.postgres import direct
 from sinks.table.postgres.folding import fold
-from sinks.table.postgres.keys import dependencies_of, keys_of, spelt_alike
+from sinks.table.postgres.keys import are_distinct, dependencies_of, keys_of, spelt_alike
 from sinks.table.postgres.lines import Lines, encode_blocks
 from sinks.table.postgres.session import Session
 from sinks.table.postgres.staging import Staging
@@ -41,13 +41,17 @@ def write(connection: sa.Connection, target: Target, records: Records) -> Writte
         return written
     evidence = written.evidence = Evidence.of(connection, target)
     writer = _CopyWriter(connection, target, records, written, evidence)
-    keys = keys_of(target, rows)
-    distinct = len(set(keys))
-    repeated = distinct < len(keys)
+    entangled = target.interplay.entangled
+    apart = not entangled and are_distinct(target, rows)
+    keys = () if apart else keys_of(target, rows)
+    distinct = len(rows.indices) if apart else len(set(keys))
+    repeated = distinct < len(rows.indices)
     simple = target.on_conflict.mode == "ignore" and not repeated
-    if target.interplay.entangled or (
+    if entangled or not (
+        apart
         # With ignore, the database finds equal keys by itself as long as the order is kept.
-        not (simple and signatures_of(target, rows) is None) and not spelt_alike(target, keys)
+        or (simple and signatures_of(target, rows) is None)
+        or spelt_alike(target, keys)
     ):
         writer.in_order(rows, keys, repeated=repeated)
     elif repeated:
@@ -89,7 +93,12 @@ class _CopyWriter:
 
     def in_one_go(self, rows: Rows) -> None:
         """Write rows that do not depend on each other."""
-        blocks = self._encoded(blocks_of(self._target, rows), self._written.poison)
+        blocks = encode_blocks(
+            self._target,
+            blocks_of(self._target, rows),
+            self._written.poison,
+            binary=self._may_copy,
+        )
         if not blocks or (self._may_copy and self._copied_directly(blocks)):
             return
         whole = len(blocks) == 1 and not self._staging.refusing
@@ -194,11 +203,14 @@ class _CopyWriter:
         table = quoted(self._target.table)
         self._written.collided = None
         try:
-            with self._session.savepoint("direct"):
-                for lines in blocks:
-                    closing = "direct" if lines is blocks[-1] else "piece"
-                    bad = self._session.copy(table, lines, poison, blame, closing=closing)
-                    loaded.append(lines.without(bad).indices if bad else lines.indices)
+            if self._copied_in_binary(table, blocks):
+                loaded += [lines.indices for lines in blocks]
+            else:
+                with self._session.savepoint("direct"):
+                    for lines in blocks:
+                        closing = "direct" if lines is blocks[-1] else "piece"
+                        bad = self._session.copy(table, lines, poison, blame, closing=closing)
+                        loaded.append(lines.without(bad).indices if bad else lines.indices)
         except psycopg2.Error as error:
             if sqlstate_of(error) == UNIQUE_VIOLATION or blame_of(error) == "doubtful":
                 self._written.collided = True
@@ -210,4 +222,23 @@ class _CopyWriter:
         for indices in loaded:
             self._evidence.passed(len(indices))
             self._written.insert(self._records, indices)
+        return True
+
+    def _copied_in_binary(self, table: str, blocks: Sequence[Lines]) -> bool:
+        """COPY rows in the binary format; False, with nothing written, when one is refused.
+
+        What is said of such a row is what the database says of its text.
+        """
+        if any(lines.binary is None for lines in blocks):
+            return False
+        try:
+            with self._session.savepoint("direct"):
+                for lines in blocks:
+                    closing = "direct" if lines is blocks[-1] else ""
+                    data = lines.binary or b""
+                    self._session.load(table, lines.names, data, closing=closing, binary=True)
+        except psycopg2.Error as error:
+            if sqlstate_of(error) == UNIQUE_VIOLATION or self._session.blame(error) != "row":
+                raise
+            return False
         return True

@@ -10,6 +10,7 @@ from sinks.table.rows import Rows
 from sinks.table.target import Column, Target
 from sinks.table.turns import Dependency, parents_after, repeats_of
 from sinks.text.copy_text import Encoder, encoder_of
+from transforms.parse.columns.columnar import Cells
 
 _SPELLINGS = {
     "uuid": re.compile(r"(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\n)*"),
@@ -34,6 +35,23 @@ def spelt_alike(target: Target, keys: Sequence[Hashable]) -> bool:
         _spelt_alike(columns[name], [key[i] for key in keys] if several else keys)  # type: ignore[index]
         for i, name in enumerate(target.key)
     )
+
+
+def are_distinct(target: Target, rows: Rows) -> bool:
+    """Whether the keys of all rows are surely different to the database, as far as Arrow tells."""
+    columns = {column.name: column for column in target.columns}
+    for name in target.key:
+        column = columns.get(name)
+        if column is None or not column.one_spelling or name in rows.origin or rows.columns is None:
+            continue
+        cells = rows.columns.get(name)
+        if isinstance(cells, Cells):
+            from sinks.text import arrow_keys  # with pyarrow, which most runs do not need
+
+            numbers = arrow_keys.numbers_of(column.type, cells)
+            if numbers is not None and arrow_keys.are_distinct(numbers):
+                return True
+    return False
 
 
 def dependencies_of(target: Target, rows: Rows, keys: Sequence[Hashable]) -> list[Dependency]:
@@ -67,6 +85,8 @@ def _needed(target: Target, rows: Rows, names: Sequence[str]) -> list[Hashable |
 
 def _cells(kind: str, cells: Sequence[Any]) -> Sequence[Hashable]:
     encoder = encoder_of(kind)
+    if isinstance(cells, Cells):
+        cells = list(cells)  # as encoders take them
     try:
         return encoder(cells)
     except (ValueError, TypeError, ArithmeticError):

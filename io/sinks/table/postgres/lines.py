@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from sinks.table.rows import CHUNK, ENCODE_ERRORS, Block, Poison, without_refused
+from sinks.table.rows import ENCODE_ERRORS, Block, Poison, without_refused
 from sinks.table.target import Target
 from sinks.text.copy_text import Encoder, copy_data, encode_json_texts, encoder_of
-from transforms.parse.columns.columnar import Cells
+from transforms.parse.columns.columnar import Cells, pieces
 
 # What our encoders and msgspec's raise for a value that has no text form.
 
@@ -22,13 +22,18 @@ class Lines:
         names: The columns.
         texts: One line for each row.
         indices: The record of each row.
-        whole: All lines as one piece of data.
+        binary: The rows once more, in COPY's binary format; None where they have only texts.
     """
 
     names: tuple[str, ...]
     texts: Sequence[str]
     indices: Sequence[int]
-    whole: bytes
+    binary: bytes | None = None
+
+    @property
+    def whole(self) -> bytes:
+        """All lines as one piece of data."""
+        return self.texts.whole if isinstance(self.texts, Texts) else copy_data(self.texts)
 
     def data(self, start: int, end: int) -> bytes:
         """The lines ``[start, end)`` as COPY reads them."""
@@ -40,21 +45,29 @@ class Lines:
         """The lines without those at ``positions``."""
         rest = [p for p in range(len(self.texts)) if p not in positions]
         texts = [self.texts[p] for p in rest]
-        return Lines(self.names, texts, [self.indices[p] for p in rest], copy_data(texts))
+        return Lines(self.names, texts, [self.indices[p] for p in rest])
 
 
-class _Texts(Sequence[str]):
-    """The lines of ``whole``, cut only when somebody asks for one: few commits need them.
+class Texts(Sequence[str]):
+    """Lines in one piece of data, made and cut only when somebody asks: few commits need each line.
 
     Args:
-        whole: Lines as COPY reads them: a line feed in a cell is escaped.
+        make: Makes the lines as COPY reads them: a line feed in a cell is escaped.
         count: How many there are.
     """
 
-    def __init__(self, whole: bytes, count: int) -> None:
-        self._whole = whole
+    def __init__(self, make: Callable[[], bytes], count: int) -> None:
+        self._make = make
+        self._whole: bytes | None = None
         self._count = count
         self._texts: list[str] | None = None
+
+    @property
+    def whole(self) -> bytes:
+        """All lines."""
+        if self._whole is None:
+            self._whole = self._make()
+        return self._whole
 
     def __len__(self) -> int:
         return self._count
@@ -67,23 +80,26 @@ class _Texts(Sequence[str]):
 
     def __getitem__(self, index: int | slice) -> str | list[str]:
         if self._texts is None:
-            self._texts = self._whole.decode().split("\n")[:-1]
+            self._texts = self.whole.decode().split("\n")[:-1]
         return self._texts[index]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self[:])
 
 
-def encode_blocks(target: Target, blocks: Sequence[Block], poison: list[Poison]) -> list[Lines]:
+def encode_blocks(
+    target: Target, blocks: Sequence[Block], poison: list[Poison], *, binary: bool = False
+) -> list[Lines]:
     """Encode ``blocks``, without those that become empty.
 
-    A row with a value that cannot be encoded is added to ``poison``.
+    A row with a value that cannot be encoded is added to ``poison``. With ``binary``, rows are encoded in
+    COPY's binary format where that is possible, and become lines when somebody asks for one.
     """
-    encoded = [_encode_block(target, block, poison) for block in blocks]
+    encoded = [_encode_block(target, block, poison, binary) for block in blocks]
     return [lines for lines in encoded if lines.indices]
 
 
-def _encode_block(target: Target, block: Block, poison: list[Poison]) -> Lines:
+def _encode_block(target: Target, block: Block, poison: list[Poison], binary: bool) -> Lines:
     types = {column.name: column.type for column in target.columns}
     encoders = {
         name: encode_json_texts if name in block.texts else encoder_of(types[name])
@@ -91,37 +107,44 @@ def _encode_block(target: Target, block: Block, poison: list[Poison]) -> Lines:
     }
     try:
         if any(isinstance(cells, Cells) for cells in block.cells):
-            return _encode_arrow(block, [types[name] for name in block.names], encoders)
+            kinds = [types[name] for name in block.names]
+            return _encode_arrow(block, kinds, list(encoders.values()), binary)
         return _encode(block, list(encoders.values()))
     except ENCODE_ERRORS:
-        # UTF-8 may lack what a text has.
-        good = without_refused(block, lambda name, cells: copy_data(encoders[name](cells)), poison)
+        # Encoders take cells in a list. UTF-8 may lack what a text has.
+        good = without_refused(
+            block, lambda name, cells: copy_data(encoders[name](list(cells))), poison
+        )
         return _encode(good, list(encoders.values()))
 
 
-def _encode_arrow(block: Block, kinds: Sequence[str], encoders: Mapping[str, Encoder]) -> Lines:
-    from sinks.text.arrow_text import lines_of  # with pyarrow, which most runs do not need
+def _encode_arrow(
+    block: Block, kinds: Sequence[str], encoders: Sequence[Encoder], binary: bool
+) -> Lines:
+    # With pyarrow, which most runs do not need.
+    from sinks.text.arrow_binary import binary_of
+    from sinks.text.arrow_text import lines_of
 
-    whole = lines_of(kinds, block.cells, list(encoders.values()))
-    return Lines(block.names, _Texts(whole, len(block.indices)), block.indices, whole)
+    texts = Texts(lambda: lines_of(kinds, block.cells, encoders), len(block.indices))
+    data = binary_of(kinds, block.cells) if binary and block.indices else None
+    if data is None:
+        _ = texts.whole  # now, since a value may be refused
+    return Lines(block.names, texts, block.indices, data)
 
 
 def _encode(block: Block, encoders: Sequence[Encoder]) -> Lines:
     count = len(block.indices)
-    parts: list[str] = []
-    for start in range(0, count, CHUNK):
-        end = min(start + CHUNK, count)
-        columns = [
-            encoder(cells[start:end]) for encoder, cells in zip(encoders, block.cells, strict=True)
-        ]
-        parts.append(_joined(columns, end - start))
+    parts = [
+        _joined([encoder(cells) for encoder, cells in zip(encoders, piece, strict=True)])
+        for piece in pieces(block.cells, count)
+    ]
     whole = "".join(parts).encode()
-    return Lines(block.names, _Texts(whole, count), block.indices, whole)
+    return Lines(block.names, Texts(lambda: whole, count), block.indices)
 
 
-def _joined(columns: Sequence[Sequence[str]], count: int) -> str:
-    """The ``count`` lines with the cells of ``columns``: half of what it takes to join each line."""
-    step = 2 * len(columns)
+def _joined(columns: Sequence[Sequence[str]]) -> str:
+    """The lines with the cells of ``columns``: half of what it takes to join each line."""
+    step, count = 2 * len(columns), len(columns[0])
     pieces = ["\t"] * (step * count)
     for place, cells in enumerate(columns):
         pieces[2 * place :: step] = cells

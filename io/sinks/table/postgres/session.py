@@ -92,13 +92,23 @@ class Session:
         if self._target.deferrable:
             self.execute(_CHECK_DEFERRED)
 
-    def load(self, table: str, names: Sequence[str], data: bytes, *, closing: str = "") -> None:
+    def load(
+        self,
+        table: str,
+        names: Sequence[str],
+        data: bytes,
+        *,
+        closing: str = "",
+        binary: bool = False,
+    ) -> None:
         """COPY ``data``, lines with the columns ``names``, into a table of this quoted name.
 
         With ``closing``, deferred constraints are checked and the savepoint of that name is released
-        in the same round trip.
+        in the same round trip. With ``binary``, the data is in COPY's binary format.
         """
         copy = f"COPY {table} ({', '.join(map(quote, names))}) FROM STDIN"
+        if binary:
+            copy += " (FORMAT binary)"
         statements = [self._with_savepoints(copy)]
         if closing:
             statements += [_CHECK_DEFERRED] * self._target.deferrable + [_release(closing)]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from sinks.table.postgres.lines import Lines
 from sinks.table.records import Records
 from sinks.table.target import Target
-from sinks.text.copy_text import NULL, copy_data
+from sinks.text.copy_text import NULL
 from sinks.text.quoting import quote, quoted
 
 MOST_COLUMNS = 1_600  # MaxHeapAttributeNumber (PostgreSQL manual, appendix K)
@@ -129,7 +129,7 @@ def numbered(
             f"{text}\t{number}\t{batch}"
             for number, (text, batch) in enumerate(zip(texts, batches, strict=True), start)
         ]
-    return Lines((*names, ordinal, batch), texts, lines.indices, copy_data(texts))
+    return Lines((*names, ordinal, batch), texts, lines.indices)
 
 
 def _packed(target: Target) -> tuple[str, ...]:

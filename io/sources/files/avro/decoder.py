@@ -12,6 +12,7 @@ import fastavro
 from fastavro import _read_py
 from fastavro.read import HEADER_SCHEMA
 
+from sources.files.avro.arrow_records import arrow_records_of
 from sources.files.avro.blocks import Block
 from sources.files.avro.columnar_rows import around
 from sources.files.avro.element_codec import ElementCodec
@@ -42,6 +43,7 @@ class Decoder:
         self.recursive = shapes.recursive
         self.encoder = RowEncoder({name: shape.kind for name, shape in self.shapes.items()})
         self.around = around(self.shapes, self.encoder)
+        self.columns = None if self.recursive else arrow_records_of(parsed)
         self._file = io.BytesIO()
         meta = {"avro.schema": json.dumps(whole.decoded).encode(), "avro.codec": b"null"}
         header = {"magic": b"Obj\x01", "meta": meta, "sync": bytes(16)}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from sources.files.avro.ahead import Ahead
+from sources.files.avro.arrow_records import Unusual
 from sources.files.avro.blocks import Block, Blocks, reason_of
 from sources.files.avro.columnar_rows import ESCAPED, columnar_of
 from sources.files.avro.columns import rows_of
@@ -18,6 +21,7 @@ from sources.files.encodings import PeekedStream
 from sources.files.failures import may_pass, object_failure
 from sources.files.framing import RefusedRecord, oversized, unreadable
 from sources.files.magic import compression_by
+from sources.files.parquet.columns.arrow_batch import ArrowBatch, arrow_batch_of
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
 from sources.storage.stream import PlainStream, Stream
@@ -38,6 +42,7 @@ class _OpenObject:
     Attributes:
         pinned: The object.
         blocks: Its blocks.
+        ahead: Those that follow.
         decoder: Decodes them.
         at: The number of the first element of the block under way.
         block: The block under way; None between two.
@@ -47,6 +52,7 @@ class _OpenObject:
 
     pinned: PinnedObject
     blocks: Blocks
+    ahead: Ahead
     decoder: Decoder
     at: int = 0
     block: Block | None = None
@@ -110,8 +116,11 @@ class AvroReader:
 
     def _next(self) -> list[RecordBatch]:
         opened = self._opened = self._opened or self._open()
+        whole = self._whole_blocks(opened)
+        if whole is not None:
+            return [whole]
         while opened.block is None:
-            block = opened.blocks.next(skip_to=self._position - opened.at)
+            block = opened.ahead.next(skip_to=self._position - opened.at)
             if block is None:
                 self._done = True
                 return [self._batch([], [], [], [], self._position)]
@@ -127,6 +136,28 @@ class AvroReader:
                 opened.pinned.close()
                 self._opened = None
             raise
+
+    def _whole_blocks(self, opened: _OpenObject) -> RecordBatch | None:
+        """The records of the next blocks by columns; None where they are read record by record."""
+        reader, limits = opened.decoder.columns, self._limits
+        if reader is None or opened.block is not None or opened.at != self._position:
+            return None
+        several = opened.ahead.several(limits.records, limits.bytes)
+        if not several:
+            return None
+        rows: ArrowBatch | None = None
+        with suppress(Unusual):
+            batch = reader.read([(block.count, block.data) for block in several])
+            encoder, most = opened.decoder.encoder, 2 * limits.bytes
+            rows = arrow_batch_of(batch, encoder, frozenset(), self._max_record_bytes, most)
+        if rows is None:
+            opened.ahead.leave_alone(len(several))
+            return None
+        opened.ahead.taken(len(several))
+        first = self._position
+        opened.at = end = first + len(rows.values)
+        self._done = opened.ahead.ended
+        return self._batch(list(range(first, end)), rows.raws, rows.values, [], end)
 
     def _read(self, opened: _OpenObject, block: Block) -> RecordBatch:
         """The next records of the block under way."""
@@ -232,7 +263,7 @@ class AvroReader:
                 refused[last] = RefusedRecord(
                     end - 1, raws[last], "object_corrupt", ObjectFailed.__name__, problem
                 )
-            done = opened.blocks.ended
+            done = opened.ahead.ended
             opened.at, opened.block, opened.elements = end, None, None
             self._done = done
         kept = [i for i in range(len(records)) if i not in refused]
@@ -271,7 +302,7 @@ class AvroReader:
                 raise ObjectFailed(
                     f"{part.uri} has a damaged Avro schema ({reason_of(error)})", "object_corrupt"
                 ) from error
-            return _OpenObject(pinned, blocks, decoder)
+            return _OpenObject(pinned, blocks, Ahead(blocks), decoder)
         except BaseException:
             pinned.close()
             raise

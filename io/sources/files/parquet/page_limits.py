@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -191,6 +192,17 @@ def _longest_entry(page: Page) -> int:
             data = codec.decompress(data, page.header.size, asbytes=True)
     except (pa.ArrowException, OSError, ValueError):
         return page.header.size
+    return longest_of(data)
+
+
+def longest_of(data: bytes) -> int:
+    """The length of the longest entry of a dictionary.
+
+    Args:
+        data: Each entry after its length, in four bytes.
+    """
+    if (alike := _all_alike(data)) is not None:
+        return alike
     longest = at = 0
     from_bytes = int.from_bytes
     while at < len(data):
@@ -198,6 +210,18 @@ def _longest_entry(page: Page) -> int:
         longest = max(longest, length)
         at += 4 + length
     return longest
+
+
+def _all_alike(data: bytes) -> int | None:
+    """The length of the entries in ``data``, if all have the same, as UUIDs have."""
+    first = data[:4]
+    length = int.from_bytes(first, "little")
+    count, rest = divmod(len(data), 4 + length)
+    # Each length stands where the one before it says: so all are found by one step.
+    if rest or not count:
+        return None
+    lengths = np.frombuffer(data, np.uint8).reshape(count, 4 + length)[:, :4]
+    return length if (lengths == np.frombuffer(first, np.uint8)).all() else None
 
 
 def _too_large(page: Page, reason: str) -> ObjectFailed:

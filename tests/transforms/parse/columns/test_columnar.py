@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from transforms.parse.columns.columnar import Columnar, ColumnForms, joined, uniform
+from transforms.parse.columns.columnar import (
+    CHUNK,
+    Chunks,
+    Columnar,
+    ColumnForms,
+    joined,
+    picked,
+    pieces,
+    uniform,
+)
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}, {"a": 3, "b": "z"}]
 
@@ -84,3 +93,34 @@ class TestColumnForms:
         assert forms.of("n") == "number"
         assert forms.of("other") is None
         assert forms.types == {"n": "numeric"}
+
+
+class TestChunks:
+    def test_they_are_a_sequence_of_their_cells(self) -> None:
+        cells = Chunks([[1, 2], (3,), [None]])
+        assert [*cells] == [1, 2, 3, None]
+        assert (len(cells), cells[2], cells[-1], cells[1:3]) == (4, 3, None, [2, 3])
+        assert None in cells
+        assert 4 not in cells
+        assert picked(cells, [3, 0]) == [None, 1]
+
+    def test_joined_ones_keep_their_pieces(self) -> None:
+        parts = [Columnar({"a": Chunks([[1, 2], [3]])}, 3, lambda _: {}) for _ in range(2)]
+        both = joined(parts)
+        assert isinstance(both, Columnar)
+        cells = both.columns["a"]
+        assert isinstance(cells, Chunks)
+        assert cells.parts == [[1, 2], [3], [1, 2], [3]]
+
+    def test_columns_in_the_same_pieces_are_taken_apart_there(self) -> None:
+        columns = [Chunks([[1, 2], [3]]), Chunks([["a", "b"], ["c"]])]
+        assert [list(piece) for piece in pieces(columns, 3)] == [[[1, 2], ["a", "b"]], [[3], ["c"]]]
+
+    def test_other_columns_are_cut_alike(self) -> None:
+        count = CHUNK + 1
+        numbers = list(range(count))
+        odd = Chunks([numbers[:3], numbers[3:]])
+        even = Chunks([numbers[:2], numbers[2:]])
+        wanted = [[numbers[:CHUNK], numbers[:CHUNK]], [[CHUNK], [CHUNK]]]
+        assert list(pieces([odd, even], count)) == wanted
+        assert list(pieces([odd, numbers], count)) == wanted

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from sources.files.parquet.arrow_rows import encoder_of
+from sources.files.parquet.columns.arrow_batch import arrow_batch_of
 from tests.io.sinks.tested_database import Database, counts, make_batch
 
 KEYED = "CREATE TABLE events (id integer PRIMARY KEY, name text)"
@@ -181,3 +185,58 @@ class TestTypes:
         assert "column v" in first.message
         assert "private-3" not in first.message + first.stack
         assert "private-1" not in second.message + second.stack
+
+
+_FIELDS: dict[str, Any] = {
+    "id": pa.int64(),
+    "at": pa.timestamp("us", "UTC"),
+    "name": pa.string(),
+}
+ARROW = pa.schema(_FIELDS)
+TABLE = """CREATE TABLE events (id integer PRIMARY KEY, at timestamptz NOT NULL,
+name varchar(5) CHECK (name <> 'bad'))"""
+AT = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+
+
+def rows_with(places: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Fifty rows, with other cells at some places."""
+    return [{"id": n, "at": AT, "name": "a", **places.get(n, {})} for n in range(50)]
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        {},
+        {7: {"name": "bad"}},
+        {7: {"name": "too long"}, 30: {"name": "bad"}},
+        {3: {"at": None}},
+        {3: {"id": 2**40}},
+        {9: {"name": "\0"}},
+        {9: {"name": "\t\\N\n"}},
+        {9: {"id": 8}},
+        {9: {"id": None}},
+    ],
+    ids=range(9),
+)
+@pytest.mark.parametrize("mode", ["ignore", "update"])
+def test_columns_of_arrow_become_the_rows_and_dead_letters_that_records_become(
+    postgres: Database, places: dict[int, dict[str, Any]], mode: str
+) -> None:
+    records = rows_with(places)
+    results = []
+    for by_columns in (False, True):
+        postgres.run("DROP TABLE IF EXISTS events", TABLE)
+        batch = make_batch(records, start=100 * by_columns)
+        if by_columns:
+            whole = pa.RecordBatch.from_pylist(records, ARROW)
+            rows = arrow_batch_of(whole, encoder_of(ARROW), frozenset(), 10_000, 1_000_000)
+            assert rows is not None
+            batch = replace(batch, values=rows.values)
+        settled = postgres.sink(key=("id",), on_conflict=mode).commit([batch])
+        dead = [
+            (each.origin.offset % 100, each.category, each.sqlstate, each.message)
+            for each in settled[0].dead
+        ]
+        results.append((counts(settled[0]), dead, postgres.rows("TABLE events ORDER BY id")))
+    assert results[0] == results[1]
+    assert len(results[0][2]) == 50 - len(places) or places in ({}, {9: {"name": "\t\\N\n"}})

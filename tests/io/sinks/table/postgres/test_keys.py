@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
+from uuid import UUID
 
+import pyarrow as pa
 import pytest
 
 from sinks.sql import SqlLedger
+from sinks.table.postgres.keys import are_distinct
+from sinks.table.rows import Rows
+from sinks.table.target import Column
+from tests.io.sinks.table.events_target import EVENTS
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.coverage import Coverage
+from transforms.parse.columns.arrow_cells import ArrowCells
 
 KEYED = "CREATE TABLE events (id integer PRIMARY KEY, name text)"
 
@@ -74,3 +82,20 @@ class TestKeys:
         )
         rest = {"duplicates": 5} if mode == "ignore" else {"updated": 5}
         assert counts(settled) == {"read": 10, "inserted": 5, **rest}
+
+
+def test_rows_are_apart_where_one_column_of_the_key_says_so() -> None:
+    def apart(ids: list[str], numbers: list[int], **kind: bool) -> bool:
+        columns = (Column("id", "uuid", **kind), Column("n", "int8", one_spelling=True))
+        cells = {
+            "id": ArrowCells(pa.array(ids), lambda part: part.to_pylist()),
+            "n": ArrowCells(pa.array(numbers), lambda part: part.to_pylist()),
+        }
+        rows = Rows([], range(len(ids)), columns=cells)
+        return are_distinct(replace(EVENTS, columns=columns, key=("id", "n")), rows)
+
+    one, other = str(UUID(int=10)), str(UUID(int=11))
+    assert apart([one, other], [1, 1], one_spelling=True)
+    assert apart([one, one], [1, 2], one_spelling=True)
+    assert not apart([one, one.upper()], [1, 1], one_spelling=True)
+    assert not apart([one, other], [1, 1], one_spelling=False)

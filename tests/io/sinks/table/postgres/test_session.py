@@ -13,7 +13,6 @@ from sinks.database.engine import transaction
 from sinks.table.postgres.lines import Lines
 from sinks.table.postgres.session import Session
 from sinks.table.rows import Poison
-from sinks.text.copy_text import copy_data
 from tests.io.sinks.table.events_target import EVENTS
 from tests.io.sinks.tested_database import Database
 
@@ -26,7 +25,7 @@ def connection(postgres: Database) -> Iterator[sa.Connection]:
 
 
 def lines(*texts: str) -> Lines:
-    return Lines(("id",), texts, range(len(texts)), copy_data(texts))
+    return Lines(("id",), texts, range(len(texts)))
 
 
 def test_copy_sets_the_bad_rows_aside_and_keeps_the_others(connection: sa.Connection) -> None:

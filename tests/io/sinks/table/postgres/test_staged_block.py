@@ -5,12 +5,11 @@ from __future__ import annotations
 from sinks.table.postgres.lines import Lines
 from sinks.table.postgres.refused.refusal import Refusal
 from sinks.table.postgres.staged_block import StagedBlock
-from sinks.text.copy_text import copy_data
 
 
 def block() -> StagedBlock:
     texts = ["a", "b", "c"]
-    return StagedBlock(Lines(("v",), texts, [4, 7, 9], copy_data(texts)), start=20, refused={1})
+    return StagedBlock(Lines(("v",), texts, [4, 7, 9]), start=20, refused={1})
 
 
 def test_a_block_numbers_the_rows_that_copy_took() -> None:

@@ -11,7 +11,6 @@ from sinks.table.postgres.lines import Lines
 from sinks.table.postgres.staging_table import MOST_COLUMNS, numbered, table_of
 from sinks.table.records import Records
 from sinks.table.target import Column
-from sinks.text.copy_text import copy_data
 from tests.io.sinks.table.events_target import EVENTS
 from tests.io.sinks.tested_database import Database, counts, make_batch
 
@@ -35,7 +34,7 @@ def test_what_statements_look_at_is_not_packed() -> None:
 def test_a_packed_cell_is_read_as_the_composite_types_part() -> None:
     target = wide(MOST_COLUMNS - 1)
     text = '1\t\\\\a"\\t\t\\N'
-    lines = Lines(("id", "c1596", "c1597"), [text], [0], copy_data([text]))
+    lines = Lines(("id", "c1596", "c1597"), [text], [0])
     (staged,) = numbered(lines, 7, Records([], {}, [0]), target, table_of(target)).texts
     assert staged == '1\t("\\\\\\\\a""\\t",)\t7\t0'
 

@@ -404,3 +404,66 @@ def test_a_long_block_of_short_elements_is_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         fastavro.writer(file, schema, rows, "deflate", sync_interval=4 << 20)
     assert values(read_all(FilesSource(str(path)))) == rows
+
+
+def told(batches: list[RecordBatch]) -> list[Any]:
+    """What is said of each record and each failure, in whatever batches it comes."""
+    good = [
+        (offset, repr(value), bytes(raw))
+        for batch in batches
+        for offset, value, raw in zip(batch.offsets, batch.values or (), batch.raws, strict=True)
+    ]
+    bad = [
+        (each.origin.offset, each.category, each.message, each.raw)
+        for batch in batches
+        for each in batch.failures
+    ]
+    return [good, bad, batches[-1].span.end, batches[-1].span.final, batches[-1].span.content]
+
+
+@pytest.mark.parametrize(
+    "damage", ["nothing", "bytes", "cut", "a long text", "no UTF-8", "a far year"]
+)
+def test_several_blocks_at_once_are_read_as_one_record_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    schema = {
+        "type": "record",
+        "name": "r",
+        "fields": [
+            {"name": "id", "type": "long"},
+            {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+            {"name": "text", "type": ["null", "string"]},
+        ],
+    }
+    rows = [{"id": n, "at": n, "text": f"text {n}"} for n in range(500)]
+    if damage == "a long text":
+        rows[250]["text"] = "x" * 5_000
+    if damage == "a far year":
+        rows[250]["at"] = 2**60
+    path = tmp_path / "a.avro"
+    write(path, rows, schema, "null")
+    data = path.read_bytes()
+    if damage == "bytes":
+        data = data.replace(b"text 250", b"\xff" * 8).replace(b"\x0ctext 99", b"\x7ctext 99")
+    if damage == "no UTF-8":
+        data = data.replace(b"text 250", b"text \xff50")
+    path.write_bytes(data[:-100] if damage == "cut" else data)
+    files = FilesSource(str(path), limits=BatchLimits(records=100), max_record_bytes=2_000)
+    fast = read_all(files)
+    monkeypatch.setattr("sources.files.avro.decoder.arrow_records_of", lambda schema: None)
+    slow = read_all(files)
+    assert told(fast) == told(slow)
+    assert len(fast) < len(slow)
+    assert bool(told(slow)[1]) == (damage not in ("nothing", "a far year"))
+
+
+def test_a_position_within_a_block_is_gone_on_from(tmp_path: Path) -> None:
+    files = numbers(tmp_path / "a.avro")
+    ledger = MemoryLedger()
+    batches = read_all(FilesSource(files.uri, limits=BatchLimits(records=3)), ledger)
+    ledger.settlements.clear()
+    ledger.coverages.clear()
+    ledger.settle(batches[:1])
+    rest = read_all(files, ledger)
+    assert [offset for batch in rest for offset in batch.offsets] == list(range(3, 100))

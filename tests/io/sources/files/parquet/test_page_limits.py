@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sources.files.parquet import long_values, page_limits
+from sources.files.parquet.page_limits import longest_of
 from sources.files.source import FilesSource
 from tests.io.sources.files.parquet.writing import values
 from tests.io.sources.reading import MemoryLedger, failures, raws, read_all
@@ -189,3 +190,21 @@ def test_a_row_that_is_small_enough_to_be_kept_is_kept_whole(tmp_path: Path) -> 
     (failure,) = failures(batches)
     assert (failure.category, failure.exception) == ("too_large", "Reject")
     assert failure.raw == b'[{"s":"%s"},{}]' % (b"x" * 2_000)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [b"x" * 36] * 3,
+        [b"x" * 36, b"x" * 35],
+        [b""] * 5,
+        [b"", b"x"],
+        [b"x" * 300, b"y" * 300],
+        [b"\x04\0\0\0" * 2, b"", b"\x04\0\0\0"],
+        [],
+    ],
+    ids=range(7),
+)
+def test_the_longest_entry_of_a_dictionary_is_the_longest_one(entries: list[bytes]) -> None:
+    page = b"".join(len(entry).to_bytes(4, "little") + entry for entry in entries)
+    assert longest_of(page) == max(map(len, entries), default=0)

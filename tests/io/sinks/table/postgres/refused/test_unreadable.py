@@ -11,14 +11,13 @@ import sqlalchemy as sa
 
 from sinks.database.engine import transaction
 from sinks.table.postgres import staging_table
-from sinks.table.postgres.lines import Lines
+from sinks.table.postgres.lines import Lines, Texts
 from sinks.table.postgres.refused import unreadable
 from sinks.table.postgres.session import Session
 from sinks.table.postgres.writer import PostgresWriter
 from sinks.table.records import Records
 from sinks.table.rows import Poison
 from sinks.table.target import target_of
-from sinks.text.copy_text import copy_data
 from tests.io.sinks.tested_database import Database
 from transforms.route.table_name import TableName
 
@@ -42,7 +41,7 @@ class Staging:
             self.session.execute(statement)
         self.table = table.quoted
         texts = [f"{number}\t{value}" for number, value in enumerate(values)]
-        lines = Lines(("id", "v"), texts, range(5, 5 + len(texts)), copy_data(texts))
+        lines = Lines(("id", "v"), texts, range(5, 5 + len(texts)))
         records = Records([{}] * len(texts), {}, [0])
         self.lines = staging_table.numbered(lines, 0, records, target, table)
         self.poison: list[Poison] = []
@@ -133,6 +132,7 @@ def test_texts_that_the_server_cannot_take_leave_all_rows_to_copy(
     postgres.run("CREATE TABLE events (id integer PRIMARY KEY, v integer)")
     staging = Staging(connection, postgres, "1", "x", "2")
     error = staging.error()
-    broken = replace(staging.lines, whole=staging.lines.whole.replace(b"x", b"\xff"))
+    data = staging.lines.whole.replace(b"x", b"\xff")
+    broken = replace(staging.lines, texts=Texts(lambda: data, 2))
     assert unreadable.refusals(staging.session, staging.table, broken, error) == {}
     assert staging.session.query("SELECT 1") == [(1,)]
