@@ -171,13 +171,13 @@ class _BatchWriter:
         insert = self._insert_statement(block.names)
         update = self._update_of(block.names)
 
-        each = effects or update is not None
-        if not each and not has_triggers(self._cursor, self._target.table):
+        singly = effects or update is not None
+        if not singly and not has_triggers(self._cursor, self._target.table):
             self._insert_straight(insert, rows, block.indices, evidence)
             return
 
         def run(start: int, end: int) -> int:
-            if each:
+            if singly:
                 indices = block.indices[start:end]
                 return self._run_each(insert, update, rows[start:end], indices, effects)
             with self._savepoint():
