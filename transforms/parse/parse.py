@@ -139,8 +139,8 @@ def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
 
 def _by_columns(batch: RecordBatch, one: One, config: ParseConfig) -> RecordBatch | None:
     """``batch`` with its values column by column; None where each record is to be read by ``one``."""
-    if config.columns is None or batch.claim is not None or not batch.raws:
-        return None
+    if config.columns is None or batch.ahead is not None or not batch.raws:
+        return None  # of a job that was one of several, a step has to find it again
     if batch.format.name == "csv":
         reader: Reader | CsvReader | None = csv_reader_of(batch.format)
     else:
