@@ -95,8 +95,7 @@ def settled_of(work: Work, home: str, run: str) -> Settled:
     The arguments are those of ``tally_of``.
     """
     batch = work.batch
-    attempts = batch.claim.attempts.values() if batch.claim is not None else ()
-    again = sum(attempt.run == run for attempt in attempts)
+    again = 0 if batch.claim is None else batch.claim.of_run(run)
     expanded = batch.expanded
     dead = tuple(fate.failure for fate in work.fates if fate.is_dead)
     retry = tuple(fate.failure for fate in work.fates if not fate.is_dead)
@@ -119,7 +118,7 @@ def settled_of(work: Work, home: str, run: str) -> Settled:
             retrying=len(retry) - again,
         ),
         trimmed=work.trimmed,
-        attempts=len(attempts),
+        attempts=0 if batch.claim is None else len(batch.claim.attempts),
         again=again,
         failed_again=work.failed_again,
         raw_bytes=work.raw_bytes,

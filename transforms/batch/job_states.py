@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -79,6 +79,50 @@ class Attempt(NamedTuple):
     run: str
 
 
+Job = tuple[int, int | None, Expansion]
+"""The offset, the element and the expansion of the origin of a job's record."""
+
+
+class Attempts(Mapping[Job, Attempt]):
+    """The attempts of a claim, column by column; they are made once one is asked for.
+
+    Of most claims none is: the records are written, and no more is said of them.
+
+    Args:
+        origins: Offsets, elements and expansions of the origins.
+        columns: The columns of ``Attempt``.
+    """
+
+    __slots__ = ("_all", "_columns", "_origins", "jobs", "runs")
+
+    def __init__(
+        self,
+        origins: tuple[Sequence[int], Sequence[int | None], Sequence[Expansion]],
+        columns: tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[str]],
+    ) -> None:
+        self._origins, self._columns = origins, columns
+        self._all: dict[Job, Attempt] | None = None
+        self.jobs, self.runs = columns[0], columns[-1]
+
+    def __len__(self) -> int:
+        return len(self.jobs)
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self._attempts())
+
+    def __getitem__(self, job: Job) -> Attempt:
+        return self._attempts()[job]
+
+    def __repr__(self) -> str:
+        return repr(self._attempts())
+
+    def _attempts(self) -> dict[Job, Attempt]:
+        if self._all is None:
+            attempts = map(Attempt._make, zip(*self._columns, strict=True))
+            self._all = dict(zip(zip(*self._origins, strict=True), attempts, strict=True))
+        return self._all
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Jobs that one process runs while its lease lasts; they are settled together.
@@ -93,11 +137,19 @@ class Claim:
     """
 
     id: str
-    attempts: Mapping[tuple[int, int | None, Expansion], Attempt]
+    attempts: Mapping[Job, Attempt]
     read_by: str
     target: str = ""
 
     @property
     def jobs(self) -> list[int]:
         """The numbers of its jobs."""
+        if isinstance(self.attempts, Attempts):
+            return list(self.attempts.jobs)
         return [attempt.job for attempt in self.attempts.values()]
+
+    def of_run(self, run: str) -> int:
+        """How many of its jobs ``run`` has counted as retrying."""
+        if isinstance(self.attempts, Attempts):
+            return self.attempts.runs.count(run)
+        return sum(attempt.run == run for attempt in self.attempts.values())

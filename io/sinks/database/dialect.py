@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,6 +24,18 @@ WRITES = "sluice_write"
 
 Row = Mapping[str, Any]
 """Values by column."""
+
+
+class Group(NamedTuple):
+    """Rows that have something in common.
+
+    Attributes:
+        shared: What that is.
+        cells: The cells of each column, one for each row.
+    """
+
+    shared: tuple[Any, ...]
+    cells: Sequence[Sequence[Any]]
 
 
 class Dialect(Protocol):
@@ -233,17 +245,32 @@ class Dialect(Protocol):
         connection: sa.Connection,
         key: sa.Column[int],
         first: Callable[[sa.ColumnElement[Any]], sa.Select[Any]],
-        result: sa.Select[Any],
-        of: sa.ColumnElement[int],
-    ) -> Sequence[Any]:
-        """Delete rows of a queue that no other transaction has locked; say what they stood for.
+    ) -> Sequence[int]:
+        """Delete rows of a queue that no other transaction has locked; returns their numbers.
 
         Args:
             connection: To the database.
             key: The primary key of the queue's table.
             first: Selects what is given to it, of the rows to take, and locks them.
-            result: Selects what to return.
-            of: The column of ``result`` that is equal to ``key`` in the rows taken.
+        """
+        ...
+
+    def groups(
+        self,
+        connection: sa.Connection,
+        of: sa.ColumnElement[int],
+        numbers: Sequence[int],
+        shared: Sequence[sa.ColumnElement[Any]],
+        cells: Sequence[sa.ColumnElement[Any]],
+    ) -> Sequence[Group]:
+        """Read rows column by column, apart by what they have in common; neither has an order.
+
+        Args:
+            connection: To the database.
+            of: The number of a row.
+            numbers: Those of the rows that are read.
+            shared: What the rows of a group have in common.
+            cells: The columns that are read of each row.
         """
         ...
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import operator
 import uuid
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from sinks.database.dialect import Group
 from sinks.database.dialects import dialect_of
 from sinks.database.tables import READ_BY, claims, jobs, queue
 from sinks.jobs.store import enqueue
 from transforms import instruments
-from transforms.batch.expansion import Expansion, expansion_of
-from transforms.batch.record import Attempt, Claim, Format, Headers, RecordBatch, Span
+from transforms.batch.expansion import expansion_of
+from transforms.batch.job_states import Attempts
+from transforms.batch.record import Claim, Format, Headers, RecordBatch, Span
 from transforms.batch.splits import BatchLimits
 
 
@@ -49,14 +52,10 @@ def take(
     if due:
         dialect.defer_flush(connection)  # an undone claim is noticed when it is settled
     for first, owner in due:
-        rows = dialect.take(
-            connection,
-            queue.c.job,
-            partial(_due, owner=owner, at=at, limits=limits),
-            sa.select(*_CLAIMED),
-            jobs.c.id,
-        )
-        if batches := _batches(rows, home):
+        due_now = partial(_due, owner=owner, at=at, limits=limits)
+        if numbers := dialect.take(connection, queue.c.job, due_now):
+            groups = dialect.groups(connection, jobs.c.id, numbers, _SHARED, _CELLS)
+            batches = [_batch(group, home) for group in sorted(groups, key=_first_job)]
             claimed = [_claim(pipeline, owner, lease, at, batch) for batch in batches]
             connection.execute(sa.insert(claims), claimed)
             # Of the one that waits for the longest: to ask for the time of each would cost too much.
@@ -87,23 +86,16 @@ def give_back(connection: sa.Connection, untried: Sequence[Claim]) -> None:
             enqueue(connection, dialect_of(connection).is_one_of(jobs.c.id, claim.jobs))
 
 
-_CLAIMED = (
-    jobs.c.id,
-    jobs.c.source,
-    jobs.c.partition,
-    jobs.c.offset,
-    jobs.c.raw,
-    jobs.c.format,
-    jobs.c.event_time,
-    jobs.c.key,
-    jobs.c.headers,
-    jobs.c.attempt + 1,
-    jobs.c.max_attempts,
-    jobs.c.run,
-    READ_BY,
-    jobs.c.element,
-    jobs.c.expansion,
-    jobs.c.target,
+_SHARED = (
+    *(jobs.c.source, jobs.c.partition, jobs.c.format, READ_BY, jobs.c.target),
+    *(column.is_not(None) for column in (jobs.c.event_time, jobs.c.element, jobs.c.expansion)),
+)
+"""What the jobs of a batch have in common."""
+
+_CELLS = (
+    *(jobs.c.id, jobs.c.attempt + 1, jobs.c.max_attempts, jobs.c.run),
+    *(jobs.c.offset, jobs.c.element, jobs.c.expansion),
+    *(jobs.c.raw, jobs.c.event_time, jobs.c.key, jobs.c.headers),
 )
 
 
@@ -141,46 +133,49 @@ def _claim(
     }
 
 
-def _batches(rows: Iterable[Any], home: str) -> list[RecordBatch]:
-    groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
-    for row in rows:
-        several = row[13] is not None, row[14] is not None
-        groups[row[1], row[2], row[5], row[6] is not None, row[12], several, row[15]].append(row)
-    return [_batch(sorted(group, key=_place), home) for group in groups.values()]
+def _first_job(group: Group) -> int:
+    """The least number of the jobs of a group."""
+    first: int = min(group.cells[0])
+    return first
 
 
-def _place(row: Any) -> tuple[int, int, Expansion]:
-    """Where the record of a row stands among those of its partition."""
-    return row[3], row[13] or 0, expansion_of(row[14])
-
-
-def _batch(rows: Sequence[Any], home: str) -> RecordBatch:
-    # By columns: a row's attributes cost more than all the rest.
-    ids, sources, partitions, offsets, raws, formats, times, keys, headers, *rest = zip(
-        *rows, strict=True
-    )
-    *tries, read_by, elements, texts, targets = rest
-    attempts = map(Attempt._make, zip(ids, *tries, strict=True))
-    expansions = list(map(expansion_of, texts))
-    expanded = texts[0] is not None
+def _batch(group: Group, home: str) -> RecordBatch:
+    source, partition, shape, read_by, target, timed, of_messages, expanded = group.shared
+    *tries, offsets, elements, texts, raws, times, keys, headers = _in_order(group)
+    expansions = list(map(expansion_of, texts)) if expanded else [()] * len(offsets)
+    ids, numbers, most, runs = tries
     return RecordBatch(
-        span=Span(sources[0], partitions[0], offsets[0], offsets[-1] + 1),
-        format=msgspec.json.decode(formats[0], type=Format),
-        offsets=list(offsets),
+        span=Span(source, partition, offsets[0], offsets[-1] + 1),
+        format=msgspec.json.decode(shape, type=Format),
+        offsets=offsets,
         raws=list(map(bytes, raws)),
-        times=None if times[0] is None else list(times),
+        times=times if timed else None,
         keys=[None if key is None else bytes(key) for key in keys],
         headers=[_headers(text) if text else () for text in headers],
         claim=Claim(
             uuid.uuid4().hex,
-            dict(zip(zip(offsets, elements, expansions, strict=True), attempts, strict=True)),
-            read_by[0],
-            "" if targets[0] == home else targets[0],
+            Attempts((offsets, elements, expansions), (ids, numbers, most, runs)),
+            read_by,
+            "" if target == home else target,
         ),
-        elements=None if elements[0] is None else list(elements),
+        elements=elements if of_messages else None,
         expansions=expansions if expanded else None,
         ahead=list(map(len, expansions)) if expanded else None,
     )
+
+
+def _in_order(group: Group) -> list[list[Any]]:
+    """The cells of a group, in the order of the records in their partition."""
+    *_, of_messages, expanded = group.shared
+    offsets, elements, texts = group.cells[4:7]
+    places: Sequence[Any] = offsets
+    if of_messages or expanded:
+        numbers = (number or 0 for number in elements)
+        places = list(zip(offsets, numbers, map(expansion_of, texts), strict=True))
+    if all(map(operator.le, places, islice(places, 1, None))):
+        return list(map(list, group.cells))
+    order = sorted(range(len(places)), key=places.__getitem__)
+    return [list(map(column.__getitem__, order)) for column in group.cells]
 
 
 _headers = msgspec.json.Decoder(Headers).decode

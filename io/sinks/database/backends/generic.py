@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from sinks.database.backends.apart import Apart
 from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
-from sinks.database.dialect import Row, Writing
+from sinks.database.dialect import Group, Row, Writing
 from sinks.database.rehearsing import Rehearsing
 from transforms.errors import Contention
 from transforms.parse.columns.columnar import Form
@@ -193,14 +194,25 @@ class Generic:
         connection: sa.Connection,
         key: sa.Column[int],
         first: Callable[[sa.ColumnElement[Any]], sa.Select[Any]],
-        result: sa.Select[Any],
+    ) -> Sequence[int]:
+        numbers: Sequence[int] = connection.execute(first(key)).scalars().all()
+        if numbers:
+            connection.execute(sa.delete(key.table).where(self.is_one_of(key, numbers)))
+        return numbers
+
+    def groups(
+        self,
+        connection: sa.Connection,
         of: sa.ColumnElement[int],
-    ) -> Sequence[Any]:
-        numbers = connection.execute(first(key)).scalars().all()
-        if not numbers:
-            return ()
-        connection.execute(sa.delete(key.table).where(self.is_one_of(key, numbers)))
-        return connection.execute(result.where(self.is_one_of(of, numbers))).all()
+        numbers: Sequence[int],
+        shared: Sequence[sa.ColumnElement[Any]],
+        cells: Sequence[sa.ColumnElement[Any]],
+    ) -> Sequence[Group]:
+        query = sa.select(*shared, *cells).where(self.is_one_of(of, numbers))
+        rows_of: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
+        for row in connection.execute(query):
+            rows_of[tuple(row[: len(shared)])].append(tuple(row[len(shared) :]))
+        return [Group(common, list(zip(*rows, strict=True))) for common, rows in rows_of.items()]
 
     def prefer_indexes(self, connection: sa.Connection, *, ordered: bool) -> None:
         """Nothing that every database takes."""

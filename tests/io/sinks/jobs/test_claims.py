@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import threading
 
+import sqlalchemy as sa
+
 from sinks.database import leases
+from sinks.database.engine import transaction
+from sinks.database.tables import jobs
 from sinks.jobs.queue import SqlJobQueue
 from tests.io.sinks.jobs.queued_jobs import (
     LIMITS,
@@ -64,6 +68,19 @@ class TestClaim:
         queue = Queue(database, retryable(0, "p"), retryable(0, "q"))
         batches = queue.claim()
         assert {batch.span.partition for batch in batches} == {"p", "q"}
+
+    def test_records_are_in_the_order_of_their_partition(self, database: Database) -> None:
+        queue = Queue(database, *map(retryable, range(60)))
+        # As if they had failed in another order: what was job 1 is the last record.
+        with transaction(database.database, "test") as connection:
+            connection.execute(sa.update(jobs).values(offset=60 - jobs.c.id))
+        (batch,) = queue.claim()
+        assert list(batch.offsets) == list(range(60))
+        assert (batch.span.start, batch.span.end) == (0, 60)
+        assert [int(raw[6:-1]) for raw in batch.raws] == list(range(59, -1, -1))
+        assert batch.claim is not None
+        numbers = {offset: attempt.job for (offset, *_), attempt in batch.claim.attempts.items()}
+        assert numbers == {offset: 60 - offset for offset in range(60)}
 
     def test_bounds_hold(self, queue: Queue) -> None:
         assert sum(batch.read for batch in queue.claim(BatchLimits(records=2))) == 2

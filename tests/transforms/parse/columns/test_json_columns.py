@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sinks.text.copy_text import encode_json_texts, encoder_of
-from transforms.batch.record import JSON, RecordBatch, Span
+from transforms.batch.expansion import Branch
+from transforms.batch.job_states import Attempts
+from transforms.batch.record import JSON, Claim, RecordBatch, Span
 from transforms.parse.columns.columnar import Columnar, ColumnForms
 from transforms.parse.columns.json_columns import (
     FEWEST,
@@ -48,6 +50,16 @@ def batch(raws: list[bytes]) -> RecordBatch:
     return RecordBatch(Span("s", "p", 0, len(raws)), JSON, range(len(raws)), raws)
 
 
+def claimed(fresh: RecordBatch) -> RecordBatch:
+    """The same records as jobs."""
+    places = list(fresh.offsets)
+    nothing, count = [None] * len(places), len(places)
+    attempts = Attempts(
+        (places, nothing, [()] * count), (places, [2] * count, [10] * count, ["r"] * count)
+    )
+    return replace(fresh, claim=Claim("c", attempts, "p"))
+
+
 def record(cells: dict[str, bytes]) -> bytes:
     return b"{" + b", ".join(b'"%b":%b' % (name.encode(), v) for name, v in cells.items()) + b"}"
 
@@ -79,9 +91,16 @@ def same_to_postgres(kind: str, one: str, other: str) -> bool:
 
 
 def compare(raws: list[bytes]) -> bool:
-    """Fail unless both ways read the same; whether columns were read."""
-    exact = parse(batch(raws), EXACT)
-    quick = parse(batch(raws), QUICK)
+    """Fail unless both ways read the same, jobs too; whether columns of fresh records were read."""
+    fresh, jobs = batch(raws), claimed(batch(raws))
+    in_columns = alike(parse(fresh, EXACT), parse(fresh, QUICK))
+    alike(parse(jobs, EXACT), parse(jobs, QUICK))
+    return in_columns
+
+
+def alike(exact: RecordBatch, quick: RecordBatch) -> bool:
+    """Fail unless both are the same; whether ``quick`` has columns."""
+    assert exact.claim == quick.claim
     for one, other in zip(exact.failures, quick.failures, strict=True):
         assert (one.origin, one.raw, one.category, one.message, one.exception) == (
             *(other.origin, other.raw, other.category, other.message, other.exception),
@@ -173,12 +192,22 @@ def test_numbers_and_json_are_taken_as_they_are_written() -> None:
 
 def test_few_records_and_names_that_need_escapes_are_read_by_themselves() -> None:
     good = [b'{"a":1}'] * FEWEST
-    assert reader_of(good, FORMS) is not None
     assert reader_of(good[1:], FORMS) is None
+    assert reader_of(good, FORMS) is not None
     assert reader_of([b'{"a\\nb":1}'] * FEWEST, FORMS) is None
     assert reader_of([b"{}"] * FEWEST, FORMS) is None
     assert reader_of([b"7"] * FEWEST, FORMS) is None
     assert reader_of([b"x"] * FEWEST, FORMS) is None
+
+
+def test_few_records_are_read_as_many_like_them_have_been() -> None:
+    many = [b'{"a":1}'] * FEWEST
+    parse(batch(many), QUICK)
+    few = parse(batch([b'{"a":2}', b'{"a":3}']), QUICK).values
+    assert isinstance(few, Columnar)
+    assert [dict(each) for each in few] == [{"a": 2}, {"a": 3}]
+    assert not isinstance(parse(batch([b'{"a":2}', b"x"]), QUICK).values, Columnar)
+    assert isinstance(parse(batch(many), QUICK).values, Columnar)
 
 
 def test_many_sets_of_fields_have_no_readers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,3 +237,12 @@ def test_records_of_which_too_many_are_broken_are_read_by_themselves() -> None:
     quick = parse(batch(raws), QUICK)
     assert not isinstance(quick.values, Columnar)
     assert len(quick.failures) == FEWEST
+
+
+def test_jobs_that_were_one_of_several_are_read_by_themselves() -> None:
+    branch = (Branch(0, 2, "s"),)
+    several = claimed(batch(filled([])))
+    count = len(several.raws)
+    assert isinstance(parse(several, QUICK).values, Columnar)
+    several = replace(several, expansions=[branch] * count, ahead=[1] * count)
+    assert parse(several, QUICK) == parse(several, EXACT)
