@@ -15,7 +15,7 @@ from transforms.parse import typed_rows
 from transforms.parse.by_format import MAX_BYTES, MAX_DEPTH, One, readers
 from transforms.parse.columns.columnar import ColumnForms
 from transforms.parse.columns.csv_columns import CsvReader, csv_reader_of
-from transforms.parse.columns.json_columns import Reader, reader_of
+from transforms.parse.columns.json_columns import FEWEST, Reader, reader_of
 from transforms.parse.epochs import EpochColumn, with_instants
 from transforms.parse.quotes import without_quotes
 from transforms.parse.raw import with_head_only
@@ -160,7 +160,8 @@ def _by_columns(batch: RecordBatch, one: One, config: ParseConfig) -> RecordBatc
         misfits = set(reading.misfits)
         good = [index for index in range(count) if index not in misfits]
         batch = replace(batch.keep(good, None), failures=refused.failures)
-    reader.note(fitted=fitted)
+    if count >= FEWEST:  # a few records say little about the next ones
+        reader.note(fitted=fitted)
     if reading is None or not fitted:
         return None
     return batch.with_values(reader.records(batch.raws, reading))

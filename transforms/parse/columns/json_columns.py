@@ -21,7 +21,7 @@ from transforms.parse.json_text import decode_json, encode_json_lines
 from transforms.parse.numbers import exact
 
 FEWEST = 50
-"""Of fewer records it does not pay to find out whether they have the same fields."""
+"""Of fewer records it does not pay to find out how to read them; what is known already is used."""
 
 MOST_SHAPES = 256
 """For how many sets of fields a process makes a reader."""
@@ -174,8 +174,6 @@ _readers: dict[tuple[tuple[str, ...], ColumnForms], Reader | None] = {}
 
 def reader_of(raws: Sequence[bytes], forms: ColumnForms) -> Reader | None:
     """The reader for records like the first of ``raws``; None if they are to be read one by one."""
-    if len(raws) < FEWEST:
-        return None
     try:
         first = decode_json(raws[0])
     except UNREADABLE:
@@ -184,7 +182,7 @@ def reader_of(raws: Sequence[bytes], forms: ColumnForms) -> Reader | None:
         return None
     key = (tuple(first), forms)
     if key not in _readers:
-        if len(_readers) >= MOST_SHAPES:
+        if len(raws) < FEWEST or len(_readers) >= MOST_SHAPES:
             return None
         try:
             _readers[key] = Reader(*key)

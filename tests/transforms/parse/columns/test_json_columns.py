@@ -192,12 +192,22 @@ def test_numbers_and_json_are_taken_as_they_are_written() -> None:
 
 def test_few_records_and_names_that_need_escapes_are_read_by_themselves() -> None:
     good = [b'{"a":1}'] * FEWEST
-    assert reader_of(good, FORMS) is not None
     assert reader_of(good[1:], FORMS) is None
+    assert reader_of(good, FORMS) is not None
     assert reader_of([b'{"a\\nb":1}'] * FEWEST, FORMS) is None
     assert reader_of([b"{}"] * FEWEST, FORMS) is None
     assert reader_of([b"7"] * FEWEST, FORMS) is None
     assert reader_of([b"x"] * FEWEST, FORMS) is None
+
+
+def test_few_records_are_read_as_many_like_them_have_been() -> None:
+    many = [b'{"a":1}'] * FEWEST
+    parse(batch(many), QUICK)
+    few = parse(batch([b'{"a":2}', b'{"a":3}']), QUICK).values
+    assert isinstance(few, Columnar)
+    assert [dict(each) for each in few] == [{"a": 2}, {"a": 3}]
+    assert not isinstance(parse(batch([b'{"a":2}', b"x"]), QUICK).values, Columnar)
+    assert isinstance(parse(batch(many), QUICK).values, Columnar)
 
 
 def test_many_sets_of_fields_have_no_readers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,10 @@ TAKEN: dict[str, tuple[Any, list[Any]]] = {
     "local milliseconds": ({"type": "long", "logicalType": "local-timestamp-millis"}, [-1, 1]),
     "date": ({"type": "int", "logicalType": "date"}, [0, -719_162, 2_932_896]),
     "enum": (ENUM, ["a", "bb"]),
+    "nullable record": (
+        ["null", {**INNER, "name": "other", "fields": INNER["fields"][:2]}],
+        [None, {"k": 1, "s": None}, {"k": 2, "s": "x"}],
+    ),
     "record": (
         INNER,
         [{"k": 1, "s": None, "d": {"b": True}}, {"k": -9, "s": "\x02", "d": {"b": False}}],
