@@ -11,13 +11,16 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import orjson
 
-from benchmarks.files.plain_loader import BATCH, COLUMNS, lines
-from sinks.database.backends.sqlite import CACHE_KIB
+
+BATCH = 10_000
+COLUMNS = ("event_id", "user_id", "type", "occurred_at", "amount", "currency")
+CACHE_KIB = 64 << 10
+"""As this project's connections have it, whose modules would add to the start."""
 
 INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
@@ -30,7 +33,7 @@ def load(database: Path, paths: Sequence[Path]) -> int:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     loaded = 0
-    every = lines(list(paths))
+    every = itertools.chain.from_iterable(map(_lines, paths))
     while batch := list(itertools.islice(every, BATCH)):
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(INSERT, map(_row, batch))
@@ -38,6 +41,11 @@ def load(database: Path, paths: Sequence[Path]) -> int:
         loaded += len(batch)
     connection.close()
     return loaded
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from file
 
 
 def _row(line: bytes) -> tuple[object, ...]:

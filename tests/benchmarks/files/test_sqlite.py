@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.files import sqlite_loader
 from benchmarks.files.sqlite import Cost, contents, cost_of, fresh, shares_of
+from sinks.database.backends.sqlite import CACHE_KIB
 
 
 def _event(number: int, **other: object) -> dict[str, object]:
@@ -30,6 +31,9 @@ class TestContents:
         letters = 2 * len("e1view2026-01-01")
         assert loaded == 3
         assert contents(database) == (2, 3, 125, 1, 1, letters, 2 * len('{"a":[1]}'))
+
+    def test_the_loader_has_the_memory_that_this_project_takes(self) -> None:
+        assert sqlite_loader.CACHE_KIB == CACHE_KIB
 
     def test_a_fresh_database_is_empty(self, tmp_path: Path) -> None:
         database = tmp_path / "events.db"
