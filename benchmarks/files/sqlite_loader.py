@@ -16,7 +16,6 @@ from pathlib import Path
 
 import orjson
 
-
 BATCH = 10_000
 COLUMNS = ("event_id", "user_id", "type", "occurred_at", "amount", "currency")
 CACHE_KIB = 64 << 10
