@@ -17,7 +17,7 @@ from typing import Any, Literal
 from sinks.table.target import Column, Target
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import Reject
-from transforms.parse.columns.columnar import CHUNK, Columnar, Form
+from transforms.parse.columns.columnar import Chunks, Columnar, Form, pieces
 from transforms.parse.columns.json_columns import checked_texts
 from transforms.parse.convert import column_types, number_of
 from transforms.parse.csv.cells import quoted_fields
@@ -90,13 +90,15 @@ def with_typed_cells(
 def _json_texts(values: Columnar, name: str) -> Sequence[Any] | None:
     """The cells of a column as texts of JSON; None if they are to be looked at one by one."""
     cells = values.columns.get(name)
-    texts: list[Any] = []
-    for start in range(0, len(cells or ()), CHUNK):
-        piece = checked_texts(cells[start : start + CHUNK]) if cells else None
-        if piece is None:
+    if not cells:
+        return None
+    texts: list[Sequence[Any]] = []
+    for (piece,) in pieces([cells], len(cells)):
+        checked = checked_texts(piece)
+        if checked is None:
             return None
-        texts += piece
-    return texts or None
+        texts.append(checked)
+    return Chunks(texts)
 
 
 def _changed_columns(

@@ -172,7 +172,9 @@ class _BatchWriter:
         update = self._update_of(block.names)
 
         singly = effects or update is not None
-        if not singly and not has_triggers(self._cursor, self._target.table):
+        # What stands around a cursor may take all rows before it passes the first one on.
+        lazy = type(self._cursor) is sqlite3.Cursor
+        if lazy and not singly and not has_triggers(self._cursor, self._target.table):
             self._insert_straight(insert, rows, block.indices, evidence)
             return
 
@@ -201,7 +203,7 @@ class _BatchWriter:
         """Insert ``rows`` without a savepoint, within which SQLite copies every page before it changes.
 
         Without triggers, an INSERT of one row that fails leaves nothing behind. The rows before it stay,
-        and those behind it follow.
+        and those behind it follow: ``executemany`` takes a row when the one before is written.
         """
         connection = self._cursor.connection
         rest = iter(rows)

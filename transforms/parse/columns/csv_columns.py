@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from transforms.batch.record import Format
-from transforms.parse.columns.columnar import CHUNK, Columnar, Reading, Row
+from transforms.parse.columns.columnar import CHUNK, Chunks, Columnar, Reading, Row
 from transforms.parse.csv.rows import parse_cells
 
 
@@ -38,7 +38,7 @@ class CsvReader:
             max_depth: Of no use: CSV has no depth.
             most_misfits: As above.
         """
-        columns: list[list[Any]] = [[] for _ in self._format.columns]
+        columns: list[list[Sequence[Any]]] = [[] for _ in self._format.columns]
         misfits: list[int] = []
         for start in range(0, len(raws), CHUNK):
             chunk = raws[start : start + CHUNK]
@@ -54,8 +54,9 @@ class CsvReader:
                 if len(misfits) > most_misfits:
                     return None
             for column, cells in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
-                column.extend(cells)
-        return Reading(dict(zip(self._format.columns, columns, strict=True)), misfits)
+                column.append(cells)
+        in_pieces = map(Chunks, columns)
+        return Reading(dict(zip(self._format.columns, in_pieces, strict=True)), misfits)
 
     def records(self, raws: Sequence[bytes], reading: Reading) -> Columnar:
         """The records ``raws``, all of which fitted."""
