@@ -25,7 +25,7 @@ Affinity = Literal["integer", "text", "none", "real", "numeric"]
 Binder = Callable[[Any], Any]
 
 _INT64 = range(-(2**63), 2**63)
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
+_WITH_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
 _YEAR = re.compile("[0-9]{4}-")
 
 _TEXTS: frozenset[type] = frozenset({str, type(None)})
@@ -219,7 +219,7 @@ def _date(kind: Kind, value: Any) -> Any:
     if isinstance(value, str):
         check_stored(kind, value)
     plain = _plain(value)
-    if kind == "date" and type(plain) is str and len(plain) > 10 and _INSTANT.match(plain):
+    if kind == "date" and type(plain) is str and _WITH_TIME.match(plain):
         return plain[:10]
     return plain
 

@@ -38,6 +38,8 @@ from tests.io.sinks.tested_database import Database
         ("date", datetime.datetime(2026, 1, 2, 3, 4), "2026-01-02"),
         ("date", "2026-01-02", "2026-01-02"),
         ("date", "January 2nd, 2026", "January 2nd, 2026"),
+        ("date", "2026-01-02 or later", "2026-01-02 or later"),
+        ("date", "2026-01-025", "2026-01-025"),
         ("timestamp", "2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"),
         ("blob", b"\x00", b"\x00"),
     ],
