@@ -20,9 +20,6 @@ from transforms.parse.columns.columnar import picked as picked_cells
 Shape = tuple[str, ...]
 _SHAPES_KEPT = 1_000
 
-CHUNK = 500
-"""How many records are looked at before the next ones: as many as fit into a processor's cache."""
-
 
 @dataclass(frozen=True, slots=True)
 class Poison:

@@ -203,7 +203,7 @@ def _texts_conform(texts: Sequence[Any], field: _Field) -> bool:
     """Whether values conform of which ``texts`` are the JSON, or None for null."""
     if field.kinds is not None and _SAYS_NOTHING | {"type"} >= field.schema.keys():
         starts = "".join(_STARTS.get(kind, "") for kind in field.kinds)
-        some = texts if None not in texts else [text for text in texts if text is not None]
+        some = _without_null(texts)
         is_null_fine = len(some) == len(texts) or "null" in field.kinds
         if is_null_fine and set(map(_first, some)) <= set(starts):
             return True
@@ -215,7 +215,7 @@ def _numbers_conform(texts: Sequence[Any], field: _Field) -> bool:
     kinds = field.kinds or frozenset(("number", "null"))
     if "number" not in kinds or not field.schema or not field.schema.keys() <= _BOUNDED:
         return _decoded_conform(texts, field)
-    some = texts if None not in texts else [text for text in texts if text is not None]
+    some = _without_null(texts)
     if (len(some) == len(texts) or "null" in kinds) and _are_within(some, field.schema):
         return True
     return _decoded_conform(texts, field)
@@ -240,6 +240,10 @@ def _are_within(texts: Sequence[str], schema: Mapping[str, Any]) -> bool:
         (least is None or min(floats) > float(least))
         and (most is None or max(floats) < float(most))
     )
+
+
+def _without_null(texts: Sequence[Any]) -> Sequence[str]:
+    return texts if None not in texts else [text for text in texts if text is not None]
 
 
 def _decoded_conform(texts: Sequence[Any], field: _Field) -> bool:
