@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import pytest
 
 from sinks.table.config import OnConflict
-from sinks.table.rows import CHUNK, Rows, blocks_of, picked, rows_of, runs_of
+from sinks.table.rows import Rows, blocks_of, picked, rows_of, runs_of
 from sinks.table.target import Column, Target
-from transforms.parse.columns.columnar import Columnar
+from transforms.parse.columns.columnar import CHUNK, Columnar
 from transforms.route.table_name import TableName
 
 TARGET = Target(

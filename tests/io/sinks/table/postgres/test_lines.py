@@ -6,8 +6,9 @@ import pytest
 
 from sinks.table.config import OnConflict
 from sinks.table.postgres.lines import encode_blocks
-from sinks.table.rows import CHUNK, Block, Poison
+from sinks.table.rows import Block, Poison
 from sinks.table.target import Column, Target
+from transforms.parse.columns.columnar import CHUNK
 from transforms.route.table_name import TableName
 
 TARGET = Target(
