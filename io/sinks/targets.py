@@ -18,7 +18,7 @@ from sinks.order.write import rules_of
 from sinks.table import layouts
 from sinks.table.config import SqlConfig
 from sinks.table.layouts import Layout
-from sinks.table.names import check_names
+from sinks.table.names import check_foreign, check_names
 from sinks.table.rows import Poison
 from sinks.table.schema import new_columns, whole_records
 from sinks.table.target import Description, Target, key_of, target_of
@@ -121,6 +121,7 @@ def _refuse(config: SqlConfig) -> None:
     if config.create == "never" and not exists(config.database):
         raise never
     with transaction(config.database, doing, write=False, refused=ConfigError) as connection:
+        check_foreign(connection, config.table_name)
         missing = writer_of(connection).describe(connection, config.table_name) is None
         if missing and config.create == "never":
             raise never
@@ -304,6 +305,7 @@ def forget(config: SqlConfig) -> None:
 def _checked(
     connection: sa.Connection, config: SqlConfig, description: Description | None
 ) -> Target:
+    check_foreign(connection, config.table_name)  # also in a program that has not prepared it
     label = label_of(connection, config.table_name)
     layout = layouts.layout_of(connection, label, key_of(config, description), description)
     target = target_of(config, label, description, whole_payload=layout == "record")

@@ -29,7 +29,7 @@ _HEAD = f"""# The tables beside yours
 Sluice keeps its state in {{count}} tables of the database that it writes to. Their names begin with `ingest_`, and they are in the
 default schema, so one set serves all target tables. This page describes version {VERSION} of them; [upgrading](upgrading.md) says how
 tables of an earlier version become this one. You may read these tables. To change something, use the [commands](commands.md): a
-row that is changed by hand can break what [`sluice audit`](operations.md) proves.
+row that is changed by hand can break what [`sluice audit`](operations.md) proves. None of them can be the target of a pipeline.
 """
 
 _TYPES = """## Types

@@ -121,6 +121,10 @@ class Dialect(Protocol):
         """The length of the longest name of a table or column, and what it is counted in."""
         ...
 
+    def folds_names(self, connection: sa.Connection) -> bool:
+        """Whether names of tables are the same that differ in capitals and small letters only."""
+        ...
+
     def complete(self, url: sa.URL) -> sa.URL:
         """The URL to connect with.
 

@@ -1,11 +1,16 @@
-"""Names that the database would cut, so that nothing could be written under them."""
+"""Names that no target can have: the database would cut them, or the tables beside it have them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import sqlalchemy as sa
+
+from sinks.database.dialects import dialect_of
+from sinks.database.tables import metadata
 from sinks.table.config import POSITION, SqlConfig
 from transforms.errors import ConfigError
+from transforms.route.table_name import TableName
 
 _SHOWN = 60  # characters of a name in a message
 
@@ -30,6 +35,24 @@ def check_names(config: SqlConfig, columns: Iterable[str], longest: int, unit: s
                 f"the name of {what} {shown} has {length:,} {unit}; this database takes names of at "
                 f"most {longest}"
             )
+
+
+def check_foreign(connection: sa.Connection, table: TableName) -> None:
+    """Refuse a target that is one of Sluice's own tables, in the schema where these are kept.
+
+    Raises:
+        ConfigError: Its records would be entries of the ledger, jobs, or whatever else is kept there.
+    """
+    name, schema = table.name, table.schema
+    default = connection.dialect.default_schema_name
+    if dialect_of(connection).folds_names(connection):
+        name = name.lower()
+        schema, default = schema and schema.lower(), default and default.lower()
+    if name in metadata.tables and schema in (None, default):
+        raise ConfigError(
+            f"table {table} is one of the tables that Sluice keeps beside yours, and no records go "
+            "there; name another table"
+        )
 
 
 def _names(config: SqlConfig, columns: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -178,6 +178,17 @@ class TestNamesFromRecords:
         assert "no key column id" in job.failure.message
         assert tables_of(database)["t_bad"] == {"expanded": 1, "dead": 1}
 
+    def test_one_of_the_tables_beside_fails_its_records(self, database: Database) -> None:
+        named = Route("${type}", name="any", key=("id",), pattern=".*", unknown_fields="ignore")
+        sink = sink_of(database, named)
+        records = [{"id": 1, "to": ["ingest_runs"]}, {"id": 2, "to": ["t_good"]}]
+        (settled,) = sink.commit([Steps().applied(batch_of(*records))])
+        assert counts(settled) == {"read": 2, "inserted": 1, "dead": 1}
+        (job,) = list_jobs(database.database)
+        assert (job.target, job.failure.category) == ("ingest_runs", shares.NO_TABLE)
+        assert "one of the tables that Sluice keeps beside yours" in job.failure.message
+        assert database.rows("SELECT * FROM ingest_runs") == []
+
     def test_with_create_never_a_missing_one_fails_its_records(
         self, sqlite_database: Database
     ) -> None:

@@ -74,6 +74,40 @@ class TestPrepare:
         assert SqlSink(postgres.config("t" * 63, key=["id"])).prepare()
 
 
+class TestOwnTables:
+    """The tables beside the targets are none themselves."""
+
+    def test_one_of_them_is_refused_before_anything_is_made(self, database: Database) -> None:
+        for table in ("ingest_audit", "ingest_jobs"):
+            with pytest.raises(ConfigError, match=f"^table {table} is one of the tables that Sl"):
+                SqlSink(database.config(table, key=["id"])).prepare()
+        with pytest.raises(Exception, match="ingest_progress"):
+            database.rows("SELECT * FROM ingest_progress")
+
+    def test_a_program_that_does_not_prepare_writes_none_either(self, database: Database) -> None:
+        database.sink(key=["id"])  # the tables are there
+        sink = SqlSink(database.config("ingest_audit", key=["id"], unknown_fields="ignore"))
+        with pytest.raises(SinkFailed, match="is one of the tables that Sluice keeps beside yours"):
+            sink.commit([make_batch([{"id": 1, "at": "2026-01-02T03:04:05Z", "actor": "x"}])])
+        assert database.rows("SELECT * FROM ingest_audit") == []
+
+    @pytest.mark.parametrize("table", ["main.ingest_audit", "INGEST_audit", "Main.Ingest_Audit"])
+    def test_sqlite_and_duckdb_know_it_by_several_spellings(
+        self, table: str, sqlite_database: Database, duckdb_database: Database
+    ) -> None:
+        for database in (sqlite_database, duckdb_database):
+            with pytest.raises(ConfigError, match="is one of the tables that Sluice keeps"):
+                SqlSink(database.config(table, key=["id"])).prepare()
+
+    @pytest.mark.integration
+    def test_postgres_tells_capitals_and_schemas_apart(self, postgres: Database) -> None:
+        with pytest.raises(ConfigError, match="is one of the tables that Sluice keeps"):
+            SqlSink(postgres.config("public.ingest_audit", key=["id"])).prepare()
+        postgres.run("CREATE SCHEMA app")
+        for table in ("INGEST_AUDIT", "app.ingest_audit", "ingest_audits"):
+            assert SqlSink(postgres.config(table, key=["id"])).prepare()
+
+
 class TestAlteredTable:
     """What a restart would accept is not refused, and what it would refuse is."""
 

@@ -75,6 +75,10 @@ class Generic:
         """As SQLAlchemy knows it."""
         return connection.dialect.max_identifier_length, "characters"
 
+    def folds_names(self, connection: sa.Connection) -> bool:
+        """As most do, quoted or not."""
+        return True
+
     def complete(self, url: sa.URL) -> sa.URL:
         return url
 

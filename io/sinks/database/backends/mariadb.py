@@ -110,6 +110,10 @@ class Mariadb(Generic):
     def longest_name(self, connection: sa.Connection) -> tuple[int, Literal["bytes", "characters"]]:
         return 64, "characters"
 
+    def folds_names(self, connection: sa.Connection) -> bool:
+        """As the server is set up: by default, not on Linux."""
+        return bool(connection.scalar(sa.text("SELECT @@lower_case_table_names")))
+
     def now(self, connection: sa.Connection) -> datetime:
         """A round trip."""
         time: datetime = connection.execute(_NOW).scalar_one()

@@ -114,6 +114,10 @@ class Postgres(Generic):
         longest = connection.execute(sa.text("SELECT current_setting('max_identifier_length')"))
         return int(longest.scalar_one()), "bytes"
 
+    def folds_names(self, connection: sa.Connection) -> bool:
+        """Not where they are quoted, and here they are."""
+        return False
+
     def complete(self, url: sa.URL) -> sa.URL:
         """With the driver named: SQLAlchemy 2.1 takes another one for the bare name."""
         bare = url.drivername in ("postgresql", "postgres")

@@ -35,6 +35,14 @@ def test_a_dialect_is_chosen_by_database_and_driver(
     assert type(dialect_named(backend, driver)) is type(dialect)
 
 
+@pytest.mark.integration
+def test_names_are_folded_as_the_server_says(mariadb: Database, postgres: Database) -> None:
+    (by_server,) = mariadb.rows("SELECT @@lower_case_table_names")
+    for database, folds in ((mariadb, by_server != (0,)), (postgres, False)):
+        with transaction(database.database, "test", write=False) as connection:
+            assert dialect_of(connection).folds_names(connection) is folds
+
+
 def test_each_database_under_test_has_another(database: Database) -> None:
     with transaction(database.database, "test", write=False) as connection:
         kinds = {
