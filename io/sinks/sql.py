@@ -18,7 +18,7 @@ from sinks.control.polling import SqlControls
 from sinks.database.classify import is_deadlock
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import exists, transaction
-from sinks.database.label import label_of
+from sinks.database.label import label_of, no_table
 from sinks.entries import Overlap
 from sinks.evolution.demand import Demand
 from sinks.evolution.waiting import put_off
@@ -117,7 +117,7 @@ class SqlSink:
             schema = default_schema(self.config.database)
             configs = [use.config for use in self.tables.known(schema).values()]
         elif not configs and self.objects is None:
-            raise ConfigError("there is no table to write; give --table, or routes")
+            raise no_table(self.config.table)
         if self.config.table == UNROUTED and not self._name:
             raise ConfigError(
                 "without a table of its own, a pipeline needs a name; give --pipeline"

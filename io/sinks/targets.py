@@ -328,7 +328,11 @@ def _checked(
     check_foreign(connection, config.table_name)  # also in a program that has not prepared it
     label = label_of(connection, config.table_name)
     layout = layouts.layout_of(connection, label, key_of(config, description), description)
-    target = target_of(config, label, description, whole_payload=layout == "record")
+    target = target_of(
+        *(config, label, description),
+        whole_payload=layout == "record",
+        dialect=connection.dialect,
+    )
     if target.ordered:
         rules_of(target, typed=dialect_of(connection).checks_types)
     return target

@@ -7,12 +7,21 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from sinks.database.database import Database
+from transforms.errors import ConfigError
 from transforms.route.table_name import UNROUTED, TableName
 
 
 def is_table(table: str) -> bool:
     """Whether ``table`` names a table: neither ``UNROUTED`` nor the URL of a dataset of objects."""
     return table != UNROUTED and "://" not in table
+
+
+def no_table(table: str) -> ConfigError:
+    """What is wrong where ``table`` names none, and nothing else is written."""
+    why = (
+        "" if table == UNROUTED else f"{table} is taken for a place of objects, since it has ://; "
+    )
+    return ConfigError(f"{why}there is no table to write; give --table, or routes")
 
 
 class TargetTable(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -38,8 +39,8 @@ def held(row: Any, now: datetime) -> Item:
         what = f"at most {' and '.join(limits)}{part}, since {ago}, by {row.actor}: {row.reason}"
         return Item("control", "ok", what, row.pipeline, figures=figures)
     what = f"{row.state} since {ago} by {row.actor}{part}: {row.reason}"
-    todo = f"once the reason is gone: sluice resume --pipeline {row.pipeline}"
-    todo += f" --source {row.source}" if row.source else ""
+    todo = f"once the reason is gone: sluice resume --pipeline {shlex.quote(row.pipeline)}"
+    todo += f" --source {shlex.quote(row.source)}" if row.source else ""
     return Item("control", "warning", what, row.pipeline, todo, figures)
 
 

@@ -11,8 +11,9 @@ from sinks.database.dialects import dialect_of
 from sinks.database.tables import metadata
 from sinks.doctor.item import Item
 from sinks.doctor.scope import LastRun, Scope
-from sinks.table.target import ELEMENT_COLUMNS, ORIGIN_COLUMNS, Description
+from sinks.table.target import ELEMENT_COLUMNS, ORIGIN_COLUMNS, Description, without_key
 from sinks.text.quoting import quote
+from sinks.text.unique_key import unique_statement
 from sinks.writers import writer_of
 from transforms.route.table_name import TableName
 
@@ -46,7 +47,12 @@ def invalid(table: str, indexes: Mapping[str, bool]) -> Iterator[Item]:
             yield Item(_CHECK, "error", what, table, _REBUILD.format(quote(index)))
 
 
-def key(label: str, described: Description | None, last: LastRun | None) -> Item | None:
+def key(
+    label: str,
+    described: Description | None,
+    last: LastRun | None,
+    dialect: sa.Dialect | None = None,
+) -> Item | None:
     """The verdict on a target's unique key; None if it has it.
 
     Args:
@@ -54,6 +60,7 @@ def key(label: str, described: Description | None, last: LastRun | None) -> Item
         described: As the database describes it; None if there is no such table.
         last: The last run that has it as its own table, which names the key; None if no run does,
             and any unique key will do.
+        dialect: In whose SQL to say what creates the key.
     """
     if described is None:
         what = "the table is gone"
@@ -66,10 +73,12 @@ def key(label: str, described: Description | None, last: LastRun | None) -> Item
         keys = list(described.unique)
     if any(one in described.unique for one in keys):
         return None
+    if described.view:
+        what, _, todo = without_key(described).partition("; ")
+        return Item(_CHECK, "error", f"it {what}", label, todo)
     columns = ", ".join(names or ("its key",))
     what = f"there is no unique index on exactly the key ({columns})"
-    listed = ", ".join(map(quote, names)) or "…"
-    todo = f"run: ALTER TABLE {label} ADD UNIQUE ({listed})"
+    todo = f"run: {unique_statement(TableName.parse(label), names, dialect)}"
     return Item(_CHECK, "error", what, label, todo)
 
 
@@ -93,7 +102,7 @@ def check(connection: sa.Connection, scope: Scope) -> Iterator[Item]:
     for label in scope.tables:
         name = TableName.parse(label)
         described = writer_of(connection).describe(connection, name)
-        items += filter(None, [key(label, described, own.get(label))])
+        items += filter(None, [key(label, described, own.get(label), connection.dialect)])
         if described is not None and name.schema is None:
             items += invalid(label, dialect.indexes(connection, name.name))
     yield from items

@@ -68,7 +68,9 @@ class GenericWriter:
                 if index["unique"] and None not in index["column_names"] and not _is_partial(index)
             ),
         ]
-        return Description(columns, tuple(frozenset(map(str, names)) for names in unique if names))
+        sets = tuple(frozenset(map(str, names)) for names in unique if names)
+        view = not sets and table.name in inspector.get_view_names(table.schema)
+        return Description(columns, sets, view=view)
 
     def create(
         self,

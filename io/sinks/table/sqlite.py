@@ -82,7 +82,9 @@ class SqliteWriter:
                 parts = _all(connection, f"PRAGMA {schema}.index_info({quote(name)})")
                 if all(part[2] is not None for part in parts):
                     unique.append(frozenset(part[2] for part in parts))
-        return Description(columns, tuple(unique))
+        query = f"SELECT type FROM {schema}.sqlite_master WHERE lower(name) = lower(?)"
+        kinds = _all(connection, query, (table.name,))
+        return Description(columns, tuple(unique), view=kinds == [("view",)])
 
     def create(
         self,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+import sqlalchemy as sa
+
 from sinks.table.config import POSITION, OnConflict, SqlConfig, UnknownFields
-from sinks.text.quoting import quote
+from sinks.text.unique_key import unique_statement
 from transforms.batch.expected import ExpectedFields
 from transforms.errors import ConfigError
 from transforms.parse.columns.columnar import ColumnForms, Form
@@ -177,6 +179,8 @@ class Description:
         deferrable: As in ``Target``.
         partitioned: As in ``Target``.
         interplay: As in ``Target``; without the unique column sets.
+        view: Whether it is a view, which has no unique column sets of its own.
+        shown: The table whose rows the view shows; None if that is not known, or not only one.
     """
 
     columns: tuple[Column, ...]
@@ -184,10 +188,17 @@ class Description:
     deferrable: bool = False
     partitioned: bool = False
     interplay: Interplay = Interplay()
+    view: bool = False
+    shown: TableName | None = None
 
 
 def target_of(
-    config: SqlConfig, label: str, description: Description | None, *, whole_payload: bool
+    config: SqlConfig,
+    label: str,
+    description: Description | None,
+    *,
+    whole_payload: bool,
+    dialect: sa.Dialect | None = None,
 ) -> Target:
     """The target of ``config``, checked.
 
@@ -196,10 +207,11 @@ def target_of(
         label: The table's name in the ledger.
         description: As the database describes the table; None if there is no such table.
         whole_payload: As in ``Target``.
+        dialect: In whose SQL a message says what to run; None for standard SQL.
 
     Raises:
-        ConfigError: The table is missing, lacks a column that the options name, or has no
-            unique constraint on exactly the key; the message says what to do.
+        ConfigError: The table is missing, lacks a column that the options name, has no unique
+            constraint on exactly the key, or generates it; the message says what to do.
     """
     table = config.table_name
     if description is None:
@@ -208,17 +220,24 @@ def target_of(
     key = key_of(config, description)
     _check_columns(config, table, names)
     if frozenset(key) not in description.unique:
-        columns = ", ".join(quote(name) for name in key)
+        if description.view:
+            raise ConfigError(f"{table} {without_key(description)}")
         raise ConfigError(
             f"table {table} has no unique constraint on exactly the key ({', '.join(key)}); "
-            f"run: ALTER TABLE {table} ADD UNIQUE ({columns})"
+            f"run: {unique_statement(table, key, dialect)}"
+        )
+    generated = frozenset(column.name for column in description.columns if column.generated)
+    if unwritable := [name for name in key if name in generated]:
+        raise ConfigError(
+            f"table {table} generates its key column {', '.join(unwritable)}, so no record can bring it; "
+            "give another --key, or let the column take values"
         )
     writable = tuple(column for column in description.columns if not column.generated)
     return Target(
         table=table,
         label=label,
         columns=writable,
-        generated=frozenset(column.name for column in description.columns if column.generated),
+        generated=generated,
         key=key,
         origin_key=not config.key,
         whole_payload=whole_payload,
@@ -250,6 +269,12 @@ def key_of(config: SqlConfig, description: Description | None) -> tuple[str, ...
     numbered = description is not None and frozenset(ELEMENT_COLUMNS) in description.unique
     plain = description is not None and frozenset(ORIGIN_COLUMNS) in description.unique
     return ELEMENT_COLUMNS if config.elements or (numbered and not plain) else ORIGIN_COLUMNS
+
+
+def without_key(view: Description) -> str:
+    """What is wrong with a view as a target, and what to do, after its name."""
+    table = "its table" if view.shown is None else f"its table, {view.shown}"
+    return f"is a view, and a view has no unique key; write into {table}"
 
 
 def _check_columns(config: SqlConfig, table: TableName, names: Collection[str]) -> None:

@@ -14,6 +14,7 @@ from sinks.database.engine import dispose_engines
 from sinks.sql import SqlSink
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.errors import ConfigError, SinkFailed
+from transforms.route.table_name import UNROUTED
 from transforms.throttle import Throttle
 
 pytestmark = pytest.mark.without_tables
@@ -72,6 +73,14 @@ class TestPrepare:
             SqlSink(postgres.config("t" * 64, key=["id"])).prepare()
         assert postgres.rows("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
         assert SqlSink(postgres.config("t" * 63, key=["id"])).prepare()
+
+    def test_a_name_that_is_taken_for_a_place_is_said_so(self, sqlite_database: Database) -> None:
+        with pytest.raises(
+            ConfigError, match="^a://b is taken for a place of objects, since it ha"
+        ):
+            SqlSink(sqlite_database.config("a://b", key=["id"])).prepare()
+        with pytest.raises(ConfigError, match="^there is no table to write; give --table, or rou"):
+            SqlSink(sqlite_database.config(UNROUTED, key=["id"])).prepare()
 
 
 class TestOwnTables:

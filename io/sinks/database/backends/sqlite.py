@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from sinks.database.backends import apart, on_conflict
+from sinks.database.backends import apart, on_conflict, place
 from sinks.database.backends.apart import Apart
 from sinks.database.backends.generic import Generic
 from sinks.database.backends.rehearsing_sqlite import RehearsingSqlite
@@ -26,6 +26,11 @@ from transforms.errors import ConfigError
 CACHE_KIB = 64 << 10
 """Memory for pages of each connection, of which a process has few at work. With SQLite's own 2 MiB, the pages
 of an index over random keys are read again and again: about a sixth of the CPU time of a run."""
+
+_OF_DRIVER = frozenset(
+    ("uri", "timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements")
+)
+"""What SQLAlchemy hands to ``sqlite3.connect``. It leaves out all else, with a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Sqlite(Generic):
 
     def apart(self, url: sa.URL, name: str) -> Apart | None:
         """A file beside; None for the parameters of a URI, which may name any file."""
-        return None if url.query else apart.file(url, name, ("-wal", "-shm", "-journal"))
+        return None if _is_uri(url) else apart.file(url, name, ("-wal", "-shm", "-journal"))
 
     @property
     def rehearsing(self) -> RehearsingSqlite:
@@ -50,18 +55,18 @@ class Sqlite(Generic):
     def complete(self, url: sa.URL) -> sa.URL:
         if url.database in (None, "", ":memory:"):
             raise ConfigError("an in-memory SQLite database ends with the process; name a file")
-        folder = Path(str(url.database)).parent
-        path = Path(str(url.database))
-        if not url.query and path.exists() and (path.is_dir() or not os.access(path, os.R_OK)):
-            why = "is a folder" if path.is_dir() else "may not be read"
-            raise ConfigError(f"{path} {why}; name a file for the SQLite database")
-        if not url.query and not folder.is_dir():
-            raise ConfigError(f"folder {folder} of the SQLite database does not exist; create it")
+        if _is_uri(url):
+            return url
+        if unknown := sorted(set(url.query) - _OF_DRIVER):
+            raise ConfigError(
+                f"the URL of a SQLite database takes no option {', '.join(unknown)}; leave it out"
+            )
+        place.check(Path(str(url.database)), "SQLite", ("-wal", "-shm"))
         return url
 
     def exists(self, url: sa.URL) -> bool:
         """Whether the file exists: SQLite would create it."""
-        return bool(url.query) or Path(str(url.database)).is_file()
+        return _is_uri(url) or Path(str(url.database)).is_file()
 
     def engine_options(self, database: Database, url: sa.URL) -> dict[str, Any]:
         return {"connect_args": {"timeout": database.statement_timeout, "check_same_thread": False}}
@@ -107,6 +112,11 @@ class Sqlite(Generic):
         if role:
             raise ConfigError("SQLite has no roles; leave --role out")
         return catalogue.lacking(connection, needs)
+
+
+def _is_uri(url: sa.URL) -> bool:
+    """Whether it names a URI of SQLite's, which may be of any file, with options of its own."""
+    return str(url.database).startswith("file:") and "uri" in url.query
 
 
 def _create_private(

@@ -47,6 +47,10 @@ _CONSTRAINTS = (
     f"referenced_column_names FROM duckdb_constraints() WHERE {_OF} ORDER BY constraint_index"
 )
 _UNIQUE_INDEXES = f"SELECT expressions FROM duckdb_indexes() WHERE is_unique AND {_OF}"
+_VIEWS = (
+    "SELECT view_name FROM duckdb_views() WHERE database_name = current_database() "
+    "AND schema_name = coalesce(?, current_schema()) AND lower(view_name) = lower(?)"
+)
 _REFERENCES = (
     "SELECT schema_name, table_name, referenced_table FROM duckdb_constraints() "
     "WHERE database_name = current_database() AND constraint_type = 'FOREIGN KEY'"
@@ -114,7 +118,8 @@ def describe(connection: sa.Connection, table: TableName) -> Description | None:
         checked=frozenset(name for _, names in rules.checks for name in names),
         references=frozenset(name for each in rules.references for name in each.columns),
     )
-    return Description(columns, rules.unique, interplay=interplay)
+    view = bool(_all(connection, _VIEWS, table))
+    return Description(columns, rules.unique, interplay=interplay, view=view)
 
 
 def rules_of(connection: sa.Connection, table: TableName) -> Rules:

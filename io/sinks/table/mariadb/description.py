@@ -63,7 +63,7 @@ _TRIGGERS = sa.text(
     "SELECT event_manipulation, action_timing FROM information_schema.triggers "
     "WHERE event_object_schema = COALESCE(:schema, DATABASE()) AND event_object_table = :name"
 )
-_IS_TABLE = sa.text(
+_KIND = sa.text(
     "SELECT table_type FROM information_schema.tables "
     "WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :name"
 )
@@ -101,14 +101,19 @@ def quoted(table: TableName) -> str:
 def describe(connection: sa.Connection, table: TableName) -> Description | None:
     """The columns and unique sets of ``table``; None if there is no such table."""
     place = {"schema": table.schema, "name": table.name}
-    if connection.execute(_IS_TABLE, place).first() is None:
+    kind = connection.scalar(_KIND, place)
+    if kind is None:
         return None
     as_json = _json_columns(connection, place)
     columns = [
         _column(row, as_json=row[0] in as_json) for row in connection.execute(_COLUMNS, place)
     ]
     rules = rules_of(connection, table)
-    return Description(tuple(columns), rules.unique, interplay=Interplay(entangled=rules.watched))
+    return Description(
+        *(tuple(columns), rules.unique),
+        interplay=Interplay(entangled=rules.watched),
+        view=kind == "VIEW",
+    )
 
 
 def rules_of(connection: sa.Connection, table: TableName) -> Rules:

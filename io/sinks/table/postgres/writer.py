@@ -32,7 +32,7 @@ _TYPES: dict[LogicalType, str] = {
 
 _FIND = sa.text(
     """
-    SELECT c.oid, c.relkind = 'p' AS partitioned,
+    SELECT c.oid, c.relkind = 'p' AS partitioned, c.relkind IN ('v', 'm') AS view,
            EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.condeferrable)
            OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgdeferrable)
              AS deferrable,
@@ -147,6 +147,17 @@ _ANCESTORS = sa.text(
     WHERE c.oid <> :oid
     """
 )
+_SHOWN = sa.text(
+    """
+    SELECT DISTINCT n.nspname, c.relname
+    FROM pg_rewrite r
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+      AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class
+    JOIN pg_class c ON c.oid = d.refobjid AND c.relkind <> 'S'
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE r.ev_class = :oid LIMIT 2
+    """
+)
 _SELF_REFERENCES = sa.text(
     """
     SELECT array_agg(a.attname::text ORDER BY p.place), array_agg(b.attname::text ORDER BY p.place)
@@ -218,7 +229,12 @@ class PostgresWriter:
                 for each in (connection.execute(_FOREIGN_KEYS, oid) if references else ())
             ),
         )
-        return Description(columns, unique, relation.deferrable, relation.partitioned, interplay)
+        shown = connection.execute(_SHOWN, oid).all() if relation.view else ()
+        return Description(
+            *(columns, unique, relation.deferrable, relation.partitioned, interplay),
+            view=relation.view,
+            shown=_short(default, *shown[0]) if len(shown) == 1 else None,
+        )
 
     def create(
         self,
@@ -282,6 +298,11 @@ class PostgresWriter:
         direct.note(target, written.collided)
         if written.evidence is not None:
             written.evidence.note()
+
+
+def _short(default: str | None, schema: str, name: str) -> TableName:
+    """A table, without the default schema."""
+    return TableName(name, None if schema == default else schema)
 
 
 def _change(connection: sa.Connection, statement: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,6 +45,18 @@ def test_what_is_paused_or_draining_is_told(database: Database) -> None:
     assert all("3 h by ann" in item.what and "load" in item.what for item in items)
     assert "sluice resume --pipeline q" in items[0].todo
     assert wrong(database, control.check, Question("p")) == []
+
+
+def test_names_are_quoted_for_the_shell(database: Database) -> None:
+    prepared(database)
+    paused = request(pipeline="[bold]p<script>", source="file:///a b/*.csv", state="paused")
+    insert(database, control_table, paused)
+    (item,) = wrong(database, control.check)
+    command = item.todo.partition(": ")[2]
+    assert shlex.split(command)[2:] == [
+        *("--pipeline", "[bold]p<script>"),
+        *("--source", "file:///a b/*.csv"),
+    ]
 
 
 def test_a_limit_is_said_and_no_warning(database: Database) -> None:

@@ -27,6 +27,48 @@ class TestTargetOf:
         with pytest.raises(ConfigError, match=r"unique constraint on exactly the key \(name\)"):
             database.sink(key=["name"])
 
+    @pytest.mark.parametrize("name", ["Orders", "Order Lines"])
+    def test_what_it_says_to_run_makes_the_key_unique(self, database: Database, name: str) -> None:
+        database.run(
+            f'CREATE TABLE "{name}" ("Id" integer, a text)',
+            *(["CREATE TABLE orders (a text)"] if database.kind == "postgres" else ()),
+        )
+        with pytest.raises(ConfigError) as refused:
+            database.sink(f'"{name}"', key=["Id"])
+        database.run(str(refused.value).partition("run: ")[2])
+        (settled,) = database.sink(f'"{name}"', key=["Id"]).commit([make_batch([{"Id": 1}])])
+        assert counts(settled) == {"read": 1, "inserted": 1}
+
+    def test_of_a_view_no_constraint_is_asked(self, database: Database) -> None:
+        database.run(TABLE, "CREATE VIEW seen_events AS SELECT id, name FROM events")
+        with pytest.raises(ConfigError, match=r"^seen_events is a view, and a view has no") as no:
+            database.sink("seen_events", key=["id"])
+        known = ", events" if database.kind == "postgres" else ""
+        assert str(no.value).endswith(f"; write into its table{known}")
+
+    @pytest.mark.integration
+    def test_of_a_view_over_several_tables_none_is_named(self, postgres: Database) -> None:
+        postgres.run(
+            TABLE,
+            "CREATE TABLE more (id integer, size integer)",
+            "CREATE VIEW wide AS SELECT e.id, m.size FROM events e JOIN more m ON m.id = e.id",
+        )
+        with pytest.raises(ConfigError, match=r"write into its table$"):
+            postgres.sink("wide", key=["id"])
+
+    @pytest.mark.integration
+    def test_a_key_that_only_the_database_fills_is_refused(self, postgres: Database) -> None:
+        column = "id integer GENERATED {} AS IDENTITY PRIMARY KEY"
+        postgres.run(
+            f"CREATE TABLE events ({column.format('ALWAYS')}, name text)",
+            f"CREATE TABLE others ({column.format('BY DEFAULT')}, name text)",
+        )
+        with pytest.raises(
+            ConfigError, match=r"^table events generates its key column id, so no record"
+        ):
+            postgres.sink(key=["id"])
+        postgres.sink("others", key=["id"])
+
     def test_a_unique_constraint_over_more_than_the_key_is_no_key(self, database: Database) -> None:
         database.run("CREATE TABLE events (a integer, b integer, UNIQUE (a, b))")
         with pytest.raises(ConfigError, match="unique constraint"):

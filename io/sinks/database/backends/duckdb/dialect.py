@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.backends import apart
+from sinks.database.backends import apart, place
 from sinks.database.backends.apart import Apart
 from sinks.database.backends.duckdb import rows as rows_of
 from sinks.database.backends.duckdb.connection import Connection
@@ -48,14 +47,7 @@ class Duckdb(Generic):
     def complete(self, url: sa.URL) -> sa.URL:
         if url.database in (None, "", ":memory:"):
             raise ConfigError("an in-memory DuckDB database ends with the process; name a file")
-        path = Path(str(url.database))
-        if path.exists() and (path.is_dir() or not os.access(path, os.R_OK)):
-            why = "is a folder" if path.is_dir() else "may not be read"
-            raise ConfigError(f"{path} {why}; name a file for the DuckDB database")
-        if not path.parent.is_dir():
-            raise ConfigError(
-                f"folder {path.parent} of the DuckDB database does not exist; create it"
-            )
+        place.check(Path(str(url.database)), "DuckDB")
         return url
 
     def exists(self, url: sa.URL) -> bool:

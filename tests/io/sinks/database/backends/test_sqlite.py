@@ -22,11 +22,22 @@ from transforms.errors import ConfigError
         ("sqlite:///:memory:", "in-memory"),
         ("sqlite:////no/such/folder/x.db", "folder /no/such/folder .* does not exist"),
         ("sqlite:////", "/ is a folder; name a file for the SQLite database"),
+        ("sqlite:////no/such/folder/x.db?timeout=5", "folder /no/such/folder .* does not exist"),
+        ("sqlite:///x.db?mode=ro", "^the URL of a SQLite database takes no option mode; leave"),
+        ("sqlite:///x.db?mode=ro&uri=true", "takes no option mode; leave it out"),
     ],
 )
 def test_a_file_that_cannot_last_or_be_created_is_refused(url: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         engine_of(Place(url))
+
+
+@pytest.mark.filterwarnings("error")
+def test_options_of_the_driver_and_of_a_uri_are_taken(tmp_path: Path) -> None:
+    for url in (f"sqlite:///{tmp_path}/a.db?timeout=5", f"sqlite:///file:{tmp_path}/a.db?uri=true"):
+        with transaction(Place(url), "test") as connection:
+            connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS t (id integer)")
+    assert (tmp_path / "a.db").is_file()
 
 
 @pytest.mark.parametrize("write", [True, False])
