@@ -75,11 +75,9 @@ class TestPrepare:
         assert SqlSink(postgres.config("t" * 63, key=["id"])).prepare()
 
     def test_a_name_that_is_taken_for_a_place_is_said_so(self, sqlite_database: Database) -> None:
-        with pytest.raises(
-            ConfigError, match="^a://b is taken for a place of objects, since it ha"
-        ):
+        with pytest.raises(ConfigError, match=r"^a://b is taken for a place of objects, since"):
             SqlSink(sqlite_database.config("a://b", key=["id"])).prepare()
-        with pytest.raises(ConfigError, match="^there is no table to write; give --table, or rou"):
+        with pytest.raises(ConfigError, match=r"^there is no table to write; give --table, or"):
             SqlSink(sqlite_database.config(UNROUTED, key=["id"])).prepare()
 
 
