@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines.telemetry import logs
 from pipelines.terminal import safe
-from runners import parser, streams
+from runners import parser, signals, streams
 from transforms.errors import (
     ConfigError,
     DeadBudgetExceeded,
@@ -103,7 +103,15 @@ def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | N
             print(f"{name}: {safe(_line(cause, error))}", file=sys.stderr)
             return _code(cause)
         finally:
-            _dispose_engines()
+            with signals.uninterrupted():
+                _dispose_engines()
+
+
+def refuse(name: str, why: str, arguments: Sequence[str]) -> int:
+    """Say in one line why nothing is run; returns the exit code. No secret of ``arguments`` is shown."""
+    learn(arguments)
+    print(f"{name}: {safe(line_of(ConfigError(why)))}", file=sys.stderr)
+    return USAGE
 
 
 def check_printed() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from pipelines import command
 from runners import streams
+from sinks.database import engine
 from transforms.errors import ConfigError, SluiceError, SourceUnavailable
 
 
@@ -45,6 +48,28 @@ def test_an_error_is_one_line_and_an_exit_code(
 ) -> None:
     assert command.run("ingest", raising(error), []) == code
     assert capsys.readouterr().err.splitlines() == [line]
+
+
+def test_a_second_interrupt_does_not_stop_the_databases_from_being_closed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed = []
+
+    def dispose() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        closed.append(True)
+
+    monkeypatch.setattr(engine, "dispose_engines", dispose)
+    assert command.run("ingest", raising(KeyboardInterrupt()), []) == 130
+    assert capsys.readouterr().err == "ingest: interrupted\n"
+    assert closed == [True]
+
+
+def test_a_refusal_is_one_line_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    url = "postgresql://ann:secret-word@db/x"
+    assert command.refuse("sluice", f"no command\n{url}\x1b[2J", [url]) == command.USAGE
+    line = "sluice: no command postgresql://ann:***@db/x\\x1b[2J\n"
+    assert capsys.readouterr() == ("", line)
 
 
 def test_verbose_shows_the_stack_before_the_line(capsys: pytest.CaptureFixture[str]) -> None:
