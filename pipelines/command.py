@@ -28,6 +28,7 @@ from transforms.secrets import learn, redact
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 OK = 0
 FAILED = 1
@@ -37,6 +38,9 @@ DEAD_BUDGET = 4
 PAUSED = 5
 UNHEALTHY = 6
 INTERRUPTED = 130
+
+_ANY_WIDTH = 1_000_000
+"""Wider than any line."""
 
 EXITS = {
     OK: "it has done what it was asked for",
@@ -184,10 +188,20 @@ def _line(cause: SluiceError | None, error: Exception) -> str:
 
 
 def console() -> Console:
-    """The console for results: as wide as the terminal, or wide enough for a log."""
+    """The console for results: as wide as the terminal; a file or pipe takes lines of any width."""
     from rich.console import Console  # takes time, which --help and --json do not need
 
-    return Console(width=None if sys.stdout.isatty() else 140)
+    return Console(width=None if sys.stdout.isatty() else _ANY_WIDTH)
+
+
+def print_whole(console: Console, table: Table) -> None:
+    """Print a table whose values are to be copied: none is cut or folded.
+
+    A line that is wider than the terminal goes on below, as the terminal breaks it.
+    """
+    options = console.options.update(max_width=_ANY_WIDTH)
+    table.width = console.measure(table, options=options).maximum
+    console.print(table, crop=False)
 
 
 def write_summary(figures: Mapping[str, Any], path: Path) -> None:

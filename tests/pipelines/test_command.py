@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 
 from pipelines import command
 from runners import streams
@@ -154,3 +157,20 @@ def test_output_that_cannot_be_written_fails_a_command_that_only_prints(
     assert command.run("list", prints, []) == command.FAILED
     assert command.run("ingest", lambda argv: command.DEAD_LETTERS, []) == command.DEAD_LETTERS
     assert capsys.readouterr().err.splitlines() == [f"list: {line}", f"ingest: {line}"]
+
+
+def test_a_value_that_is_to_be_copied_is_whole_although_the_terminal_is_narrow() -> None:
+    out = io.StringIO()
+    table = Table("source", "read", box=None)
+    table.add_row("file:///" + "x" * 100, "7")
+    table.add_row("b c", "8")
+    command.print_whole(Console(file=out, width=40, force_terminal=True, no_color=True), table)
+    lines = [line.split() for line in out.getvalue().splitlines()]
+    assert lines[1:] == [["file:///" + "x" * 100, "7"], ["b", "c", "8"]]
+
+
+def test_outside_a_terminal_a_line_is_as_long_as_it_has_to_be(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command.console().print("word " * 100)
+    assert len(capsys.readouterr().out.splitlines()) == 1

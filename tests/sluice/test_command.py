@@ -61,7 +61,11 @@ def test_a_wrong_command_is_one_line_with_the_nearest_one(
 
 @pytest.mark.parametrize(
     "forgotten",
-    ["postgresql://ann:secret'word@db/x", "postgresql://ann:secret-word@db/x", "--password=secret-word"],
+    [
+        "postgresql://ann:secret'word@db/x",
+        "postgresql://ann:secret-word@db/x",
+        "--password=secret-word",
+    ],
 )
 def test_a_secret_in_the_place_of_a_command_is_not_printed(
     forgotten: str, capsys: pytest.CaptureFixture[str]
