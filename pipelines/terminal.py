@@ -8,6 +8,7 @@ name look like another one (https://trojansource.codes).
 from __future__ import annotations
 
 import logging
+import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,11 @@ def shown(value: object) -> Text:
     from rich.text import Text  # takes time, which --help and --json do not need
 
     return Text(safe(str(value)))
+
+
+def say(line: str) -> None:
+    """Print a line for people to stderr, without secrets, and so that nothing in it steers the terminal."""
+    print(safe(redact(line)), file=sys.stderr)
 
 
 class SafeFormatter(logging.Formatter):

@@ -21,7 +21,7 @@ from sinks.table.layouts import Layout
 from sinks.table.names import check_names
 from sinks.table.rows import Poison
 from sinks.table.schema import new_columns, whole_records
-from sinks.table.target import Description, Target, key_of, target_of
+from sinks.table.target import Column, Description, Target, key_of, target_of
 from sinks.table.writer import TableWriter
 from sinks.text.quoting import quote, quoted
 from sinks.writers import writer_of
@@ -74,6 +74,26 @@ def prepare(database: Database, configs: Sequence[SqlConfig]) -> list[SqlConfig]
         _refuse(config)
     migrate.prepare(database)
     return [config for config in configs if _create(config)]
+
+
+def to_be_created(config: SqlConfig) -> Target | None:
+    """The target as ``prepare`` will create it; None if it is there, or must be.
+
+    Raises:
+        ConfigError: The key or the schema do not fit, or the database refuses.
+        SinkUnavailable: The database cannot be reached.
+    """
+    if config.create == "never":
+        return None
+    if exists(config.database):
+        doing = f"look for {config.table}"
+        with transaction(config.database, doing, write=False, refused=ConfigError) as connection:
+            if writer_of(connection).describe(connection, config.table_name) is not None:
+                return None
+    key = key_of(config, None)
+    columns = tuple(Column(column.name, column.type) for column in new_columns(config))
+    described = Description(columns, (frozenset(key),))
+    return target_of(config, config.table, described, whole_payload=whole_records(config))
 
 
 def create(config: SqlConfig) -> bool:

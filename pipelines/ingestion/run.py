@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import uuid
 from collections import Counter
@@ -18,8 +17,8 @@ from pipelines.conformance import experimental
 from pipelines.control import held
 from pipelines.ingestion import stuck_step, summary
 from pipelines.ingestion.begun import begun
+from pipelines.ingestion.checked import checked, refuse_before_creating
 from pipelines.ingestion.config import IngestConfig, RunConfig
-from pipelines.ingestion.expected_fields import expected_fields
 from pipelines.ingestion.observed import observed
 from pipelines.ingestion.own_table import own_table
 from pipelines.ingestion.pulse import beating
@@ -28,6 +27,7 @@ from pipelines.ingestion.steps import Steps, applied
 from pipelines.ingestion.stored_types import with_stored_types
 from pipelines.operation.start import once_reachable
 from pipelines.telemetry import progress
+from pipelines.terminal import safe, say
 from runners.runner import Runner, Submission
 from sinks import targets
 from sinks.jobs.store import check_room
@@ -39,8 +39,8 @@ from sinks.table.config import SqlConfig
 from sources.jobs.source import JobsSource
 from transforms import notes
 from transforms.errors import SluiceError
-from transforms.parse.parse import Parse, ParseConfig
-from transforms.parse.validate import Validate, column_checks
+from transforms.parse.parse import Parse
+from transforms.parse.validate import Validate
 from transforms.read import standing
 from transforms.read.job_queue import Waiting
 from transforms.settle import first_dead_letters
@@ -163,6 +163,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             once_reachable(
                 lambda: check_room(config.sql.database, config.parse.max_record_bytes), budget
             )
+            refuse_before_creating(config, sink)
             created = once_reachable(sink.prepare, budget)
             if workers:
                 from pipelines.workers import connections
@@ -170,8 +171,8 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
                 once_reachable(lambda: connections.check(config.sql.database, run.workers), budget)
             ending = entries.enter_context(entered(entry))
             hold, whole = held.holding(config), config
-            config = _checked(held.at_start(config, run, hold), sink)
-            sink = _with_stored_types(sink, config)
+            config = checked(held.at_start(config, run, hold), sink)
+            sink = with_stored_types(sink, config)
             entries.enter_context(begun(entry, whole, run))
             _report_created(created, run)
             notes.reset()
@@ -212,38 +213,6 @@ def _workers(config: IngestConfig, run: RunConfig) -> AbstractContextManager[Seq
     return forked(run.workers, lambda line: serve(line, config, run, build))
 
 
-def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
-    """The configuration with sources that are there and know the tables' columns."""
-    fields = expected_fields(config, sink)
-    sources = tuple(source.expecting(fields) for source in config.sources)
-    budget = config.write.outage_budget
-    for source in sources:
-        once_reachable(source.check, budget)
-    if config.parse.schemas is not None:
-        once_reachable(config.parse.schemas.check, budget)
-    fixed = tuple(once_reachable(source.fixed, budget) for source in sources)
-    if config.dead_letters is not None:
-        once_reachable(config.dead_letters.check, budget)
-    return replace(config, sources=fixed, parse=_by_columns(config, sink))
-
-
-def _by_columns(config: IngestConfig, sink: SqlSink) -> ParseConfig:
-    """How records are parsed, now that the table is there: by columns if no step looks at one."""
-    looks = (config.mapping, config.routes, config.steps, config.parse.epochs)
-    if any(looks) or config.unwrap.is_needed or column_checks(config.schema) is None:
-        return config.parse
-    return replace(config.parse, columns=sink.column_forms())
-
-
-def _with_stored_types(sink: SqlSink, config: IngestConfig) -> SqlSink:
-    """The sink with the types of what is read, for objects that no schema describes."""
-    objects = sink.objects
-    if objects is None:
-        return sink
-    budget = config.write.outage_budget
-    return replace(sink, objects=once_reachable(lambda: with_stored_types(objects, config), budget))
-
-
 def _report(
     result: summary.Summary,
     config: IngestConfig,
@@ -274,14 +243,14 @@ def _report(
     if result.unavailable and not config.streaming:
         return _failed(ending, _left_for_later(result), "failed")
     if run.fail_on_dead_letters and (dead := _unresolved(config, result.counts.dead)):
-        print(f"ingest: {dead}", file=sys.stderr)
+        say(f"ingest: {dead}")
         return command.DEAD_LETTERS
     return command.OK
 
 
 def _failed(ending: Ending, line: str, outcome: Outcome, code: int = command.FAILED) -> int:
     ending.outcome, ending.message = outcome, line
-    print(f"ingest: {line}", file=sys.stderr)
+    say(f"ingest: {line}")
     return code
 
 
@@ -322,9 +291,9 @@ def _left_for_later(result: summary.Summary) -> str:
 def _report_created(created: Sequence[SqlConfig], run: RunConfig) -> None:
     """Say which tables were made: a name may be a mistake."""
     for table in created:
-        text = f"made table {table.table} ({targets.shape_of(table)})"
+        text = safe(f"made table {table.table} ({targets.shape_of(table)})")
         if run.detach:  # nothing but the job's id goes to stdout
-            print(f"ingest: {text}", file=sys.stderr)
+            say(f"ingest: {text}")
         else:
             command.console().print(text, highlight=False, markup=False, soft_wrap=True)
 
@@ -332,7 +301,7 @@ def _report_created(created: Sequence[SqlConfig], run: RunConfig) -> None:
 def _report_left(left: Sequence[Waiting]) -> None:
     """Say which jobs this program leaves alone, because they wait for another pipeline."""
     for waiting in left:
-        print(f"ingest: {waiting}", file=sys.stderr)
+        say(f"ingest: {waiting}")
 
 
 def _due_soon(jobs: JobsSource) -> bool:
@@ -382,10 +351,9 @@ def _refuse_state_of_another(config: IngestConfig, run: RunConfig) -> None:
 def _note(config: IngestConfig, submission: Submission, entry: Run) -> None:
     """Record the job, and which sources a stream was submitted with, for when it goes on."""
     if config.streaming and submission.address is None:
-        print(
+        say(
             "ingest: without --flink_master the id that the cluster gave the job is not known, so a "
-            "savepoint of it will be refused",
-            file=sys.stderr,
+            "savepoint of it will be refused"
         )
         return
     try:
@@ -394,7 +362,4 @@ def _note(config: IngestConfig, submission: Submission, entry: Run) -> None:
             uris = (source.uri for source in config.sources)
             submissions.note(config.ledger, submission.job, uris)
     except SluiceError as error:
-        print(
-            f"ingest: job {submission.job} goes on, but a savepoint of it will be refused: {error}",
-            file=sys.stderr,
-        )
+        say(f"ingest: job {submission.job} goes on, but a savepoint of it will be refused: {error}")

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pipelines.ingestion.config import IngestConfig
+from pipelines.operation.start import once_reachable
+from sinks.sql import SqlSink
 from transforms.batch.splits import Source
 
 if TYPE_CHECKING:
@@ -23,7 +25,16 @@ class HasStoredSchema(Protocol):
         ...
 
 
-def with_stored_types(objects: Objects, config: IngestConfig) -> Objects:
+def with_stored_types(sink: SqlSink, config: IngestConfig) -> SqlSink:
+    """The sink with the types of what is read, for objects that no schema describes."""
+    objects = sink.objects
+    if objects is None:
+        return sink
+    budget = config.write.outage_budget
+    return replace(sink, objects=once_reachable(lambda: typed(objects, config), budget))
+
+
+def typed(objects: Objects, config: IngestConfig) -> Objects:
     """``objects``, where those that take any record have the columns of the sources.
 
     A mapping makes other fields, so that they then keep the record as JSON text.

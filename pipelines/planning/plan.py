@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipelines import execution
+from pipelines.ingestion.checked import expected_fields
 from pipelines.ingestion.config import IngestConfig
-from pipelines.ingestion.expected_fields import expected_fields
 from pipelines.planning.detected import Detected, detected
 from pipelines.planning.no_ledger import NoLedger
 from pipelines.planning.sample import Bounds, Sample, aside, sample

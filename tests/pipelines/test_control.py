@@ -63,6 +63,18 @@ class TestARunThatEnds:
         assert ingested(source, database)["inserted"] == 10
         assert audit(database) == 0
 
+    def test_what_others_have_typed_does_not_steer_the_terminal(
+        self, tmp_path: Path, database: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        source = lines(tmp_path / "a.jsonl", 0, 10)
+        ingested(source, database)
+        steer("pause", database, "--by", "e\x1b[31mve", reason="\x1b]0;owned\x07 a\u202eb")
+        capsys.readouterr()
+        assert ingest(source, database) == command.PAUSED
+        (line,) = printed(capsys.readouterr().err)
+        assert line.isprintable()
+        assert r"by e\x1b[31mve: \x1b]0;owned\x07 a\u202eb" in line
+
     def test_a_source_that_does_not_exist_is_not_looked_for_meanwhile(
         self, tmp_path: Path, database: str
     ) -> None:

@@ -198,6 +198,8 @@ def uuids_of(array: Any) -> Bytes | None:
         return None
     if any(data[place::_UUID].count(b"-") < len(array) for place in _DASHES):
         return None
+    if data.count(b"-") > len(_DASHES) * len(array):
+        return None  # some stand where digits should be
     try:
         values = unhexlify(data.translate(None, b"-"))
     except ValueError:

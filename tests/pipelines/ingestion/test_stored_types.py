@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.ingestion.options import from_argv
-from pipelines.ingestion.stored_types import with_stored_types
+from pipelines.ingestion.stored_types import typed
 
 
 def columns(folder: Path, *argv: str) -> dict[str, str]:
@@ -16,7 +16,7 @@ def columns(folder: Path, *argv: str) -> dict[str, str]:
     sink = ("--sink", "file:///lake?format=parquet", "--state", f"sqlite:///{folder}/a.db")
     config, _ = from_argv(["--source", f"{folder}/*.parquet", *sink, *argv])
     assert config.objects is not None
-    (dataset,) = with_stored_types(config.objects, config).datasets
+    (dataset,) = typed(config.objects, config).datasets
     return {name: str(column.arrow) for name, column in dataset.columns.fields}
 
 

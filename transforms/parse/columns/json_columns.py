@@ -1,7 +1,8 @@
 """Read JSON objects straight into columns, where all of them have the same fields.
 
 The fields of the first object say which. A record that has others, or that is not read at once, does not fit:
-``transforms.parse.json`` reads it, and says what is wrong with it. What is read here is what is read there.
+``transforms.parse.json`` reads it, and says what is wrong with it. What is read here is what is read there. Only
+of a name that a record has twice, the first value may be a number beyond the limits here: nobody reads it.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class Reader:
         self._names = names
         self._numbers = [place for place, form in enumerate(of) if form == "number"]
         self._texts = [place for place, form in enumerate(of) if form == "json"]
+        self._skips = bool(self._numbers or self._texts)
         self.written = {name: kind for name, kind in forms.types.items() if name in names}
         self.texts = frozenset(name for name in names if forms.of(name) == "json")
         self._lock = Lock()
@@ -154,6 +156,11 @@ class Reader:
         Returns:
             The places of the columns of numbers whose cells are values, not texts.
         """
+        if self._skips:
+            # Of a name that comes twice, the first value is passed over, whatever its bytes are.
+            text = b"\n".join(raws)
+            if not text.isascii():
+                text.decode()
         cells: list[Values] = list(zip(*map(astuple, map(self._decode, raws)), strict=True))
         values: set[int] = set()
         for place in self._numbers:

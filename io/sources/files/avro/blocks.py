@@ -258,9 +258,13 @@ class Blocks:
 
 
 def reason_of(error: Exception) -> str:
-    """What ``error`` says, in one line; many errors of fastavro say nothing."""
-    said = "the data ends too early" if isinstance(error, EOFError) else type(error).__name__
-    return " ".join(str(error).split())[:200] or said
+    """What ``error`` says, in one line; many errors of fastavro say nothing.
+
+    At the end of the data, some say at which address in memory that was.
+    """
+    if isinstance(error, EOFError):
+        return "the data ends too early"
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 class _LongBlock:

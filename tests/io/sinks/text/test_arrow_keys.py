@@ -48,6 +48,9 @@ def test_equal_keys_are_seen(kind: str, values: list[Any], of_type: Any, distinc
     [
         ("uuid", cells([IDS[0], None])),
         ("uuid", cells([IDS[0].replace("-", "")])),
+        ("uuid", cells([*IDS, "-" * 36])),
+        ("uuid", cells([*IDS, "1234-678-1234-1234-1234-1-3456789012"])),
+        ("uuid", cells([*IDS, *["1234-678-1234-1234-1234-123456789012"] * 2])),
         ("uuid", cells([])),
         ("uuid", IDS),
         ("text", cells(IDS)),

@@ -156,6 +156,9 @@ def test_hostile_records_are_told_from_good_ones(raws: list[bytes]) -> None:
     [
         b'{"t":1,"j":2,"f":3,"n":4,"a":5}',  # another order
         b'{"a":1,"n":2,"f":3,"j":4,"t":5,"a":6,"j":7}',  # twice
+        b'{"a":1,"n":"\xff","f":3,"j":4,"t":5,"n":6}',
+        b'{"a":1,"n":2,"f":3,"j":{"k":"\xc3"},"t":5,"j":6}',
+        b'{"a":1,"n":2,"f":3,"j":"\xc3\xa9","t":5,"j":6}',
         b'{"\\u0061":1,"n":2,"f":3,"j":4,"t":5}',
         b'\xef\xbb\xbf{"a":1,"n":2,"f":3,"j":4,"t":5}',
         b'{"a":1,"n":2,"f":3,"j":4}',  # one is missing

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sources.files.avro.blocks import Block
+from sources.files.avro.blocks import Block, reason_of
 from sources.files.avro.decoder import Decoder
 from sources.files.avro.elements import DamagedBlock, Elements, TooLarge, Window
 from sources.files.framing import RefusedRecord
@@ -82,3 +82,12 @@ def test_passing_over_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sources.files.avro.elements._MOST_PASSED_OVER", 0)
     with pytest.raises(ValueError, match="would have to be passed over"):
         list(elements(b"\x02" + b"\x90\x03" + b"x" * 200, 1))
+
+
+@pytest.mark.parametrize("kind", ["boolean", "float", "double", "int", "string", "bytes"])
+def test_data_that_end_too_early_are_said_to(kind: str) -> None:
+    schema = f'{{"type": "record", "name": "r", "fields": [{{"name": "v", "type": "{kind}"}}]}}'
+    decoder = Decoder(schema.encode())
+    with pytest.raises(EOFError) as caught:
+        list(decoder.one_by_one(Block(1, b""), first=7, skip=0, limit=100))
+    assert reason_of(caught.value) == "the data ends too early"
