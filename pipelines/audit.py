@@ -78,6 +78,7 @@ def main(argv: Sequence[str]) -> int:
         failed = verdicts.print_json(flags, of_objects)
     else:
         failed = verdicts.print_table(flags) + object_verdicts.print_all(of_objects)
+    command.check_printed()
     return command.FAILED if failed else command.OK
 
 

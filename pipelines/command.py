@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines.telemetry import logs
 from pipelines.terminal import safe
-from runners import parser, streams
+from runners import parser, signals, streams
 from transforms.errors import (
     ConfigError,
     DeadBudgetExceeded,
@@ -28,6 +28,7 @@ from transforms.secrets import learn, redact
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 OK = 0
 FAILED = 1
@@ -37,6 +38,9 @@ DEAD_BUDGET = 4
 PAUSED = 5
 UNHEALTHY = 6
 INTERRUPTED = 130
+
+_ANY_WIDTH = 1_000_000
+"""Wider than any line."""
 
 EXITS = {
     OK: "it has done what it was asked for",
@@ -103,7 +107,15 @@ def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | N
             print(f"{name}: {safe(_line(cause, error))}", file=sys.stderr)
             return _code(cause)
         finally:
-            _dispose_engines()
+            with signals.uninterrupted():
+                _dispose_engines()
+
+
+def refuse(name: str, why: str, arguments: Sequence[str]) -> int:
+    """Say in one line why nothing is run; returns the exit code. No secret of ``arguments`` is shown."""
+    learn(arguments)
+    print(f"{name}: {safe(line_of(ConfigError(why)))}", file=sys.stderr)
+    return USAGE
 
 
 def check_printed() -> None:
@@ -176,10 +188,20 @@ def _line(cause: SluiceError | None, error: Exception) -> str:
 
 
 def console() -> Console:
-    """The console for results: as wide as the terminal, or wide enough for a log."""
+    """The console for results: as wide as the terminal; a file or pipe takes lines of any width."""
     from rich.console import Console  # takes time, which --help and --json do not need
 
-    return Console(width=None if sys.stdout.isatty() else 140)
+    return Console(width=None if sys.stdout.isatty() else _ANY_WIDTH)
+
+
+def print_whole(console: Console, table: Table) -> None:
+    """Print a table whose values are to be copied: none is cut or folded.
+
+    A line that is wider than the terminal goes on below, as the terminal breaks it.
+    """
+    options = console.options.update(max_width=_ANY_WIDTH)
+    table.width = console.measure(table, options=options).maximum
+    console.print(table, crop=False)
 
 
 def write_summary(figures: Mapping[str, Any], path: Path) -> None:

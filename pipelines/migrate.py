@@ -79,6 +79,7 @@ def main(argv: Sequence[str]) -> int:
             print(f"due: version {migration.version}: {migration.summary}")
         if not due:
             print(f"up to date: version {version}")
+        command.check_printed()
         return command.FAILED if due else command.OK
     before, after = migrate.migrate(database, force=flags.force)
     print(

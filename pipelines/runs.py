@@ -69,6 +69,7 @@ def main(argv: Sequence[str]) -> int:
         run_output.print_list(history.list_runs(database, flags.pipeline, flags.limit), flags.json)
     else:
         run_output.print_one(history.run_called(database, flags.run), flags.json)
+    command.check_printed()
     return command.OK
 
 

@@ -1,4 +1,4 @@
-"""Stop gracefully on the first signal, at once on the second."""
+"""Stop gracefully on the first signal, at once on the second; close what is open without being stopped."""
 
 from __future__ import annotations
 
@@ -39,3 +39,19 @@ def stop_on_signals(stop: Callable[[], None]) -> Iterator[list[str]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ignore SIGINT while the block runs, which must be short: for the end of what is over anyway.
+
+    Outside the main thread, where SIGINT raises nothing, it changes nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)

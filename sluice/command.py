@@ -12,6 +12,7 @@ from sluice.packages import hidden
 from sluice.table import COMMANDS, Command
 
 _USAGE = 2
+_INTERRUPTED = 130
 
 _EXAMPLES = """\
 examples:
@@ -34,7 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def program() -> NoReturn:
     """Run one command, and end the process with its exit code."""
-    code = main()
+    try:
+        code = main()
+    except KeyboardInterrupt:  # while it was imported; a command that runs says so itself
+        print("sluice: interrupted", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
     if code == _USAGE:  # perhaps since another package hides this program's own
         sys.exit(code)
     from runners.leaving import leave
@@ -54,7 +59,9 @@ def _main(arguments: Sequence[str]) -> int:
     name = arguments[0].replace("_", "-")
     chosen = next((command for command in COMMANDS if command.name == name), None)
     if chosen is None:
-        return _refuse(_unknown(arguments[0]))
+        from pipelines import command
+
+        return command.refuse("sluice", _unknown(arguments[0]), arguments)
     return _run(chosen, arguments[1:])
 
 

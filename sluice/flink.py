@@ -32,7 +32,11 @@ def parser() -> Parser:
 def main(argv: Sequence[str]) -> int:
     """Do what the command line says; 0 done, 1 failed."""
     arguments = parser().parse_args(list(argv))
-    if arguments.sink is None or arguments.action == "status":
+    if arguments.action == "status":
+        code = jobs.carry_out(arguments)
+        command.check_printed()
+        return code
+    if arguments.sink is None:
         return jobs.carry_out(arguments)
     with command.importing():
         from pipelines.operation.ended_jobs import noting

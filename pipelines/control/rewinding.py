@@ -258,7 +258,7 @@ def _print(flags: Any, outcome: Outcome, retained: Retained) -> None:
         print(json.dumps([_as_json(flags, outcome, retained)], indent=2))
         return
     console = command.console()
-    console.print(_table(outcome.forgotten))
+    command.print_whole(console, _table(outcome.forgotten))
     if len(outcome.forgotten) > _SHOWN:
         console.print(f"… {len(outcome.forgotten) - _SHOWN:,} more (--json lists all)")
     told = [retained.unknown, *map(retained.line, outcome.forgotten[:_SHOWN])]

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from pipelines import command
 from pipelines.ingestion.config import IngestConfig
 from pipelines.ingestion.own_table import own_table
 from pipelines.operation.run_output import tables_of
@@ -189,7 +190,7 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
     console.print(table)
     tables = {label: counts for label, counts in summary.tables.items() if counts != Counts()}
     if len(tables) > 1:
-        console.print(tables_of(tables))
+        command.print_whole(console, tables_of(tables))
     if summary.resumed or summary.resumed_bytes:
         console.print(
             f"resumed: {summary.resumed:,} objects were settled before; "

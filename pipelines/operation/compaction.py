@@ -82,9 +82,10 @@ def carry_out(flags: Any) -> int:
     outcome = work.preview() if flags.dry_run else work.done(f"compact:{sink_id}")
     if flags.json:
         print(json.dumps([_as_json(outcome, config, dry_run=flags.dry_run)], indent=2))
-        command.check_printed()
     else:
         _show(outcome, dry_run=flags.dry_run)
+    if flags.json or flags.dry_run:
+        command.check_printed()
     return command.FAILED if outcome.compacted.left else command.OK
 
 

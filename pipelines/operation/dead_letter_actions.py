@@ -64,12 +64,11 @@ def carry_out(flags: Any) -> int:
         ConfigError: Flags contradict each other, or name what is not there.
     """
     looks = {"list": _list, "show": _show, "stats": _stats, "groups": _groups, "audit": _audit}
-    if flags.action in looks:
-        code = looks[flags.action](flags)
-        command.check_printed()
-        return code
     others = {"prune": _prune, "edit": _edit, "orders": _orders}
-    return others.get(flags.action, _act)(flags)
+    code = {**looks, **others}.get(flags.action, _act)(flags)
+    if flags.action in looks or getattr(flags, "dry_run", False):
+        command.check_printed()
+    return code
 
 
 def _database(flags: Any) -> Database:

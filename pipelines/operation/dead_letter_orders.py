@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from pipelines import command
 from pipelines.operation import dead_letter_output as output
@@ -103,7 +102,7 @@ def _print(flags: Any, orders: Sequence[LongOrder]) -> int:
 
 def _show(console: Console, orders: Sequence[LongOrder]) -> None:
     columns = ("id", "given", "action", "state", "changed", "by", "reason", "which", "message")
-    table = Table(*columns, box=None)
+    table = output.folding(*columns)
     for order in orders:
         table.add_row(
             str(order.id),

@@ -12,9 +12,10 @@ from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from pipelines import command
 from pipelines.terminal import safe, shown
 from sinks.bulk.edits import Edit
 from sinks.console import groups
@@ -196,6 +197,11 @@ def _bytes(job: Job) -> list[tuple[str, object]]:
     return [shown_bytes, (_first("hex", raw, HEX_SHOWN), raw[:HEX_SHOWN].hex(" "))]
 
 
+def folding(*headings: str) -> Table:
+    """A table with texts that take several lines each: they are folded, and none is cut."""
+    return Table(*(Column(heading, overflow="fold") for heading in headings), box=None)
+
+
 def show_stats(console: Console, groups: Sequence[Group]) -> None:
     """Print one line for each kind of job."""
     columns = ("table", "state", "pipeline", "stage", "category", "count", "oldest")
@@ -207,13 +213,13 @@ def show_stats(console: Console, groups: Sequence[Group]) -> None:
             *map(shown, names), f"{group.count:,}", group.oldest.isoformat(timespec="seconds")
         )
     if groups:
-        console.print(table)
+        command.print_whole(console, table)
 
 
 def show_groups(console: Console, page: Page) -> None:
     """Print one line for each group of dead letters."""
     columns = ("fingerprint", "count", "first seen", "last seen", "table", "stage", "category")
-    table = Table(*columns, "code", "message", "job", box=None)
+    table = folding(*columns, "code", "message", "job")
     for group in page.groups:
         count = f"{group.count.number:,}"
         times = (group.first_seen, group.last_seen)
@@ -231,7 +237,7 @@ def show_groups(console: Console, page: Page) -> None:
 
 def show_audit(console: Console, entries: Sequence[Entry]) -> None:
     """Print one line for each entry of the audit trail."""
-    table = Table("at", "action", "by", "count", "reason", "filter", box=None)
+    table = folding("at", "action", "by", "count", "reason", "filter")
     for entry in entries:
         table.add_row(
             entry.at.isoformat(timespec="seconds"),

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipelines import command
 from pipelines.pipeline_file.version_line import version_line
@@ -51,7 +51,7 @@ def print_list(runs: Sequence[RunRow], as_json: bool) -> None:
             ),
         )
         table.add_row(*map(shown, cells))
-    console.print(table)
+    command.print_whole(console, table)
 
 
 def print_one(run: RunRow, as_json: bool) -> None:
@@ -59,7 +59,7 @@ def print_one(run: RunRow, as_json: bool) -> None:
     if as_json:
         print(json.dumps(_as_json(run), indent=2))
         return
-    grid = Table.grid(padding=(0, 2))
+    grid = Table.grid(Column(), Column(overflow="fold"), padding=(0, 2))
     lines: list[tuple[str, object]] = [
         ("run", run.id),
         ("pipeline", run.pipeline),
@@ -89,9 +89,9 @@ def print_one(run: RunRow, as_json: bool) -> None:
         cells = (worker.name, *map(_time, times), f"{worker.counts.read:,}")
         table.add_row(*map(shown, cells))
     if run.workers:
-        console.print(table)
+        command.print_whole(console, table)
     if len(run.tables) > 1:
-        console.print(tables_of(run.tables))
+        command.print_whole(console, tables_of(run.tables))
 
 
 def tables_of(tables: Mapping[str, Counts]) -> Table:

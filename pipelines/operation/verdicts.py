@@ -189,7 +189,7 @@ def print_table(flags: Any) -> int:
     if not partitions:
         console.print("the ledger is empty: nothing has been settled")
         return 0
-    console.print(_table(shown_verdicts))
+    command.print_whole(console, _table(shown_verdicts))
     if partitions > SHOWN:
         console.print(f"… {partitions - SHOWN:,} more (--json lists all)")
     console.print(f"{totals.read:,} read{_expanded(totals)} = {_sums(totals)}", highlight=False)

@@ -7,7 +7,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from pipelines import command
+from runners import streams
 from tests.pipelines.commands import audit, dead_letters, ingest
 from tests.pipelines.tables import query
 
@@ -221,3 +224,25 @@ def test_what_failed_is_named_and_no_table_that_nobody_asked_for(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"audit: sqlite database {sink.removeprefix('sqlite:///')} ")
     assert "refuses to read the ledger: no such table: ingest_jobs" in line
+
+
+def test_what_is_to_be_copied_is_whole_on_a_narrow_terminal(
+    sink: str,
+    settled: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(
+        command, "console", lambda: Console(width=40, force_terminal=True, no_color=True)
+    )
+    capsys.readouterr()
+    assert audit(sink) == 0
+    assert f" file://{settled.parent}/a.jsonl " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_output_that_is_lost_is_a_failure(
+    more: tuple[str, ...], sink: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "lost", lambda: "No space left on device")
+    assert audit(sink, *more) == command.FAILED

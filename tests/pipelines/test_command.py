@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
+import os
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 
 from pipelines import command
 from runners import streams
+from sinks.database import engine
 from transforms.errors import ConfigError, SluiceError, SourceUnavailable
 
 
@@ -45,6 +51,28 @@ def test_an_error_is_one_line_and_an_exit_code(
 ) -> None:
     assert command.run("ingest", raising(error), []) == code
     assert capsys.readouterr().err.splitlines() == [line]
+
+
+def test_a_second_interrupt_does_not_stop_the_databases_from_being_closed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed = []
+
+    def dispose() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        closed.append(True)
+
+    monkeypatch.setattr(engine, "dispose_engines", dispose)
+    assert command.run("ingest", raising(KeyboardInterrupt()), []) == 130
+    assert capsys.readouterr().err == "ingest: interrupted\n"
+    assert closed == [True]
+
+
+def test_a_refusal_is_one_line_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    url = "postgresql://ann:secret-word@db/x"
+    assert command.refuse("sluice", f"no command\n{url}\x1b[2J", [url]) == command.USAGE
+    line = "sluice: no command postgresql://ann:***@db/x\\x1b[2J\n"
+    assert capsys.readouterr() == ("", line)
 
 
 def test_verbose_shows_the_stack_before_the_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,3 +157,20 @@ def test_output_that_cannot_be_written_fails_a_command_that_only_prints(
     assert command.run("list", prints, []) == command.FAILED
     assert command.run("ingest", lambda argv: command.DEAD_LETTERS, []) == command.DEAD_LETTERS
     assert capsys.readouterr().err.splitlines() == [f"list: {line}", f"ingest: {line}"]
+
+
+def test_a_value_that_is_to_be_copied_is_whole_although_the_terminal_is_narrow() -> None:
+    out = io.StringIO()
+    table = Table("source", "read", box=None)
+    table.add_row("file:///" + "x" * 100, "7")
+    table.add_row("b c", "8")
+    command.print_whole(Console(file=out, width=40, force_terminal=True, no_color=True), table)
+    lines = [line.split() for line in out.getvalue().splitlines()]
+    assert lines[1:] == [["file:///" + "x" * 100, "7"], ["b", "c", "8"]]
+
+
+def test_outside_a_terminal_a_line_is_as_long_as_it_has_to_be(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command.console().print("word " * 100)
+    assert len(capsys.readouterr().out.splitlines()) == 1

@@ -11,6 +11,7 @@ import pytest
 from pipelines import command
 from pipelines import migrate as migrate_command
 from pipelines.ingest import ingest
+from runners import streams
 from sinks.database.tables import VERSION
 from tests.io.sinks.database.migrations.old_tables import restore_version_1
 from tests.io.sinks.tested_database import Database
@@ -47,6 +48,14 @@ class TestCommand:
         assert migrate(old, "--check") == 0
         assert migrate(old) == 0
         assert capsys.readouterr().out == f"up to date: version {VERSION}\n" * 2
+
+    def test_a_check_whose_output_is_lost_is_a_failure(
+        self, old: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert migrate(old) == 0
+        monkeypatch.setattr(streams, "lost", lambda: "No space left on device")
+        assert migrate(old, "--check") == 1
+        assert migrate(old) == 0, "what it has done it has done"
 
     @pytest.mark.parametrize("more", [(), ("--check",), ("--sql",), ("--force",)])
     def test_tables_that_it_cannot_migrate_are_a_usage_error(

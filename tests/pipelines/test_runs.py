@@ -10,6 +10,7 @@ import pytest
 
 from pipelines import command
 from pipelines import runs as runs_command
+from runners import streams
 from tests.pipelines.commands import ingest
 from tests.pipelines.tables import query
 
@@ -95,3 +96,14 @@ def test_a_run_deletes_the_entries_of_old_ones_where_it_is_told_so(sink: str, fi
     assert ingest(file, sink, *budget, "--retain", "runs=0s") == 0
     assert query(sink, "SELECT count(*) FROM ingest_runs") == [(1,)]
     assert query(sink, "SELECT action, actor, count FROM ingest_audit") == [("prune", "ingest", 1)]
+
+
+def test_output_that_is_lost_is_a_failure(
+    sink: str, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ingest(file, sink, "--max_dead", "100%") == 0
+    (row,) = listed(sink, capsys)
+    monkeypatch.setattr(streams, "lost", lambda: "No space left on device")
+    assert runs("list", sink) == command.FAILED
+    assert runs("list", sink, "--json") == command.FAILED
+    assert runs("show", sink, "--run", row["id"]) == command.FAILED

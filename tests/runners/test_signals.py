@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from runners.signals import stop_on_signals
+from runners.signals import stop_on_signals, uninterrupted
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,6 +45,27 @@ def test_elsewhere_than_on_the_main_thread_handlers_stay() -> None:
     def on_a_thread() -> None:
         with stop_on_signals(lambda: None):
             seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=on_a_thread)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+def test_what_is_not_to_be_interrupted_goes_on_and_the_handler_is_put_back() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with uninterrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_elsewhere_than_on_the_main_thread_nothing_is_ignored() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    seen: list[object] = []
+
+    def on_a_thread() -> None:
+        with uninterrupted():
+            seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=on_a_thread)
     thread.start()

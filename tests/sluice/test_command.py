@@ -6,8 +6,8 @@ from importlib.metadata import version
 
 import pytest
 
-from sluice.command import main
-from sluice.table import COMMANDS
+from sluice.command import main, program
+from sluice.table import COMMANDS, Command
 
 NAMES = [command.name for command in COMMANDS]
 
@@ -57,6 +57,45 @@ def test_a_wrong_command_is_one_line_with_the_nearest_one(
 ) -> None:
     assert main([name, "--sink", "x"]) == 2
     assert capsys.readouterr() == ("", f"sluice: {hint}\n")
+
+
+@pytest.mark.parametrize(
+    "forgotten",
+    [
+        "postgresql://ann:secret'word@db/x",
+        "postgresql://ann:secret-word@db/x",
+        "--password=secret-word",
+    ],
+)
+def test_a_secret_in_the_place_of_a_command_is_not_printed(
+    forgotten: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([forgotten]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "***" in line
+    assert "secret" not in line
+
+
+def test_what_stands_in_the_place_of_a_command_does_not_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--\x1b[2J\nx"]) == 2
+    line = "sluice: name a command before the option --\\x1b[2J x (--help lists them)\n"
+    assert capsys.readouterr().err == line
+
+
+def test_an_interrupt_while_a_command_is_imported_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(command: Command) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Command, "load", load)
+    monkeypatch.setattr("sys.argv", ["sluice", "audit"])
+    with pytest.raises(SystemExit) as ended:
+        program()
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "sluice: interrupted\n")
 
 
 @pytest.mark.parametrize("spelling", ["dead-letters", "dead_letters"])

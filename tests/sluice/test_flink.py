@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipelines import command
+from runners import streams
+from runners.flink import jobs
 from sinks.runs.history import list_runs
 from sluice import flink
 from tests.io.sinks.runs.test_runs import begun
@@ -69,3 +71,12 @@ def test_without_a_database_nothing_is_noted(cluster: JobManager, database: Data
     assert cancelled(cluster) == 0
     (row,) = list_runs(database.database)
     assert row.state == "running"
+
+
+def test_a_status_that_nobody_can_read_is_a_failure(
+    cluster: JobManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "carry_out", lambda arguments: command.OK)
+    monkeypatch.setattr(streams, "lost", lambda: "No space left on device")
+    argv = ["status", "--flink_master", cluster.rest.address.removeprefix("http://")]
+    assert command.run("flink", flink.main, argv) == command.FAILED

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from pipelines import command
 from pipelines import compact as compact_command
+from runners import streams
 from sinks.database import leases
 from sinks.database.engine import transaction
 from sinks.database.tables import leases as lease_table
@@ -112,6 +113,14 @@ def test_a_dry_run_says_what_would_be_done(
     assert lines[:3] == ["t: 3 → 1", "delete t/o.parquet", "3 small objects would become 1"]
     assert lines[3].startswith("old objects to delete: 1 (")
     assert (lake.states(), lake.data()) == (states, names)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_dry_run_whose_output_is_lost_is_exit_1(
+    lake: FilledLake, more: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "lost", lambda: "No space left on device")
+    assert compacted(lake, "--dry_run", *more) == 1
 
 
 def test_what_cannot_be_merged_is_exit_1(

@@ -8,9 +8,10 @@ import pytest
 
 from pipelines.operation.dead_letter_actions import carry_out
 from pipelines.operation.dead_letter_options import parser
+from runners import streams
 from sinks.database.database import Database
 from sinks.database.migrations import migrate
-from transforms.errors import ConfigError
+from transforms.errors import ConfigError, SluiceError
 
 
 @pytest.mark.parametrize("action", ["replay", "cancel", "purge", "adopt"])
@@ -34,3 +35,30 @@ def test_a_database_without_tables_of_ours_is_refused(action: str, tmp_path: Pat
     flags = parser().parse_args([action, "--sink", f"sqlite:///{tmp_path}/a.db", *more])
     with pytest.raises(ConfigError, match="has no ingest_ tables"):
         carry_out(flags)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(["list"], ["stats"], ["groups"], ["audit"]),
+        *(["replay", "--dry_run"], ["prune", "--retain", "completed=7d", "--dry_run"]),
+    ],
+    ids=" ".join,
+)
+def test_what_only_looks_fails_where_its_output_is_lost(
+    argv: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    migrate.prepare(Database(url))
+    monkeypatch.setattr(streams, "lost", lambda: "No space left on device")
+    with pytest.raises(SluiceError, match="standard output cannot be written"):
+        carry_out(parser().parse_args([*argv, "--sink", url]))
+
+
+def test_what_changes_something_has_done_it_although_its_output_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    migrate.prepare(Database(url))
+    monkeypatch.setattr(streams, "lost", lambda: "No space left on device")
+    assert carry_out(parser().parse_args(["replay", "--reason", "x", "--sink", url])) == 0

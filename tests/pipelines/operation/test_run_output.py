@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
+from pipelines import command
 from pipelines.operation.run_output import print_list, print_one
 from sinks.runs.history import RunRow, WorkerRow
 from transforms.batch.counts import Counts
@@ -118,3 +120,21 @@ def test_a_run_that_is_held_says_so(
     assert state in capsys.readouterr().out
     print_list([replace(RUN, held=held)], as_json=True)
     assert json.loads(capsys.readouterr().out)[0]["held"] == held
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_name_is_never_cut(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if terminal:
+        monkeypatch.setattr(
+            command, "console", lambda: Console(width=80, force_terminal=True, no_color=True)
+        )
+    name, path = "customers_of_the_shop_with_long_name" * 5, "/x" * 100
+    run = replace(RUN, pipeline=name, target=name, options={"source": [path]})
+    print_list([run], as_json=False)
+    assert f" {name} " in capsys.readouterr().out
+    print_one(run, as_json=False)
+    whole = "".join(capsys.readouterr().out.split())
+    assert name in whole, "folded on a terminal"
+    assert path in whole
