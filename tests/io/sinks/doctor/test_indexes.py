@@ -79,8 +79,8 @@ def test_a_view_in_the_place_of_a_target_is_told(database: Database) -> None:
     database.run("ALTER TABLE events RENAME TO moved", "CREATE VIEW events AS SELECT * FROM moved")
     (item,) = wrong(database, indexes.check)
     assert item.what == "it is a view, and a view has no unique key"
-    known = ", moved" if database.kind == "postgres" else ""
-    assert item.todo == f"write into its table{known}"
+    table = ", moved" if database.kind == "postgres" else ""
+    assert item.todo == f"write into its table{table}"
 
 
 def test_another_pipelines_tables_are_not_looked_at(database: Database) -> None:

@@ -43,8 +43,8 @@ class TestTargetOf:
         database.run(TABLE, "CREATE VIEW seen_events AS SELECT id, name FROM events")
         with pytest.raises(ConfigError, match=r"^seen_events is a view, and a view has no") as no:
             database.sink("seen_events", key=["id"])
-        known = ", events" if database.kind == "postgres" else ""
-        assert str(no.value).endswith(f"; write into its table{known}")
+        table = ", events" if database.kind == "postgres" else ""
+        assert str(no.value).endswith(f"; write into its table{table}")
 
     @pytest.mark.integration
     def test_of_a_view_over_several_tables_none_is_named(self, postgres: Database) -> None:

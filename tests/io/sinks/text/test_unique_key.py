@@ -20,11 +20,11 @@ KINDS = [
 @pytest.mark.parametrize("name", ["Orders", "Order Lines", 'we"ird'])
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_run_as_it_is_said(kind: str, name: str, request: pytest.FixtureRequest) -> None:
-    each: Database = request.getfixturevalue(kind)
+    database: Database = request.getfixturevalue(kind)
     table = TableName(name)
     quoted = name.replace('"', '""')
-    each.run(f'CREATE TABLE "{quoted}" ("Id" integer, "a b" integer, other integer)')
-    with transaction(each.database, "test") as connection:
+    database.run(f'CREATE TABLE "{quoted}" ("Id" integer, "a b" integer, other integer)')
+    with transaction(database.database, "test") as connection:
         columns = ["Id", "a b"]
         connection.exec_driver_sql(unique_statement(table, columns, connection.dialect))
         described = writer_of(connection).describe(connection, table)
