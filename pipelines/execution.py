@@ -42,7 +42,7 @@ def alone() -> Iterator[None]:
     count each other's records, and the first to end would close what the other reads from.
 
     Raises:
-        ConfigError: Another thread runs one.
+        ConfigError: Another thread runs one, or its worker processes cannot be started.
     """
     turn = _TURNS.get(None)
     if not turn.acquire(blocking=False):
@@ -51,6 +51,8 @@ def alone() -> Iterator[None]:
         )
     try:
         yield
+    except RunnerUnavailable as error:
+        raise ConfigError(str(error)) from error
     finally:
         turn.release()
 

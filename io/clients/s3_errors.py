@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import ssl
+
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
+    SSLError,
 )
 from urllib3.exceptions import HTTPError
 
@@ -18,6 +22,13 @@ FAULTS = (ClientError, BotoCoreError, HTTPError)
 
 _MAY_PASS = frozenset({408, 409, 425, 429})
 """Statuses below 500 that another attempt may not meet."""
+
+
+_NO_TLS = "WRONG_VERSION_NUMBER"
+"""OpenSSL's reason where a server answers in plain text."""
+
+_SHOWN = 200
+"""How many characters of OpenSSL's own words a message takes."""
 
 
 def place_of(uri: str, endpoint: str | None) -> str:
@@ -47,6 +58,40 @@ def line_of(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def unreached(error: Exception, where: str) -> str:
+    """That ``where`` cannot be reached, and why. Of TLS that is its cause, and what may be done."""
+    line = f"cannot reach {where}: {type(error).__name__}"
+    cause = _cause_of_tls(error)
+    if cause is None:  # the texts of others name hosts and time-outs
+        return line
+    # [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)
+    words = re.sub(r"^\[[^\]]*\] | \(_ssl\.c:\d+\)$", "", line_of(cause))[:_SHOWN]
+    line += f" ({words})"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"{line}; AWS_CA_BUNDLE names a file of the authorities to trust"
+    if isinstance(cause, FileNotFoundError):
+        return f"{line}; AWS_CA_BUNDLE names a file that is not there"
+    if isinstance(cause, ssl.SSLError) and cause.reason == _NO_TLS:
+        return f"{line}; the service does not speak TLS at this port: use http://"
+    return line
+
+
+def is_lasting(error: Exception) -> bool:
+    """Whether waiting does not heal it: the certificate is not trusted, or there is no TLS at the port."""
+    cause = _cause_of_tls(error)
+    if isinstance(cause, ssl.SSLError) and cause.reason == _NO_TLS:
+        return True
+    return isinstance(cause, (ssl.SSLCertVerificationError, FileNotFoundError))
+
+
+def _cause_of_tls(error: Exception) -> OSError | None:
+    """What botocore's ``SSLError`` was raised for; None if it is another error."""
+    cause: object = error.kwargs.get("error") if isinstance(error, SSLError) else None
+    while isinstance(cause, HTTPError) and cause.args:
+        cause = cause.args[0]
+    return cause if isinstance(cause, OSError) else None
+
+
 def write_fault(error: Exception, what: str, uri: str, endpoint: str | None) -> Exception:
     """What one of ``FAULTS`` means for a write, in one line without secrets.
 
@@ -69,8 +114,8 @@ def write_fault(error: Exception, what: str, uri: str, endpoint: str | None) -> 
         )
     if isinstance(error, ParamValidationError):
         return SinkFailed(f"{uri} is not a valid place for {what}: {line_of(error)}")
-    # The texts of these name hosts and time-outs; requests are signed in headers, not URLs.
-    return SinkUnavailable(f"cannot reach {where}: {type(error).__name__}")
+    line = unreached(error, where)  # requests are signed in headers, not URLs
+    return SinkFailed(line) if is_lasting(error) else SinkUnavailable(line)
 
 
 def _refused(error: ClientError, what: str, where: str) -> Exception:

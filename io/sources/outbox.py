@@ -174,7 +174,10 @@ class OutboxReader:
             queue.maintain()
             batch, unpublished = queue.read(self._number, count, self._source.limits, self._taken)
         except (SinkUnavailable, Contention) as error:
-            if drain.requested() or not self._outage.wait(error):
+            if drain.requested():
+                raise
+            if not self._outage.wait(error):
+                self._outage.say_waited(error)
                 raise
             return self._rest()
         self._outage.end()

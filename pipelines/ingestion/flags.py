@@ -326,8 +326,8 @@ def _add_run(parser: Parser) -> None:
         type=whole(at_least=0),
         default=1,
         metavar="N",
-        help="how many processes of this machine read side by side (DirectRunner); 0 for one on each core "
-        "(default: 1)",
+        help="how many processes of this machine read side by side (DirectRunner), at most 256, or 16 for "
+        "each core if that is more; 0 for one on each core (default: 1)",
     )
     group.add_argument(
         "--max_in_flight",

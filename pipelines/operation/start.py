@@ -48,7 +48,8 @@ def once_reachable(
         wait([attempt], None if last is None else max(0.0, budget - outage.seconds))
         if last is not None and not attempt.done():
             outage.leave()
-            raise _after(last, outage)
+            outage.say_waited(last)
+            raise last
         try:
             result = attempt.result()
         except SourceRefused as error:
@@ -61,7 +62,8 @@ def once_reachable(
             return result
         seconds = outage.next_wait(last)
         if seconds is None:
-            raise _after(last, outage)
+            outage.say_waited(last)
+            raise last
         if outage.seconds >= say_after:
             say_after = outage.seconds + _SAY_AGAIN_SECONDS
             _log.warning(
@@ -70,12 +72,3 @@ def once_reachable(
                 extra={"service": outage.service},
             )
         time.sleep(seconds)
-
-
-def _after(
-    error: SourceUnavailable | SinkUnavailable, outage: Outage
-) -> SourceUnavailable | SinkUnavailable:
-    """``error`` with how long was waited for its end."""
-    waited = type(error)(f"{error} (waited {outage.seconds:.0f} s)")
-    waited.__cause__ = error
-    return waited

@@ -18,6 +18,8 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
+from runners.runner import RunnerUnavailable
+
 _LEAVE_SECONDS = 10.0
 """How long a worker whose line is cut may take to end before it is killed."""
 
@@ -98,14 +100,23 @@ def forked(number: int, work: Callable[[Line], None]) -> Iterator[Sequence[Worke
     Args:
         number: How many.
         work: Called in each worker with its end of the line. The worker ends when it returns.
+
+    Raises:
+        RunnerUnavailable: The system lets no more processes or open files be.
     """
     workers: list[Worker] = []
     try:
         for index in range(number if number > 1 else 0):
             for stream in (sys.stdout, sys.stderr):  # otherwise both would write what is buffered
                 stream.flush()
-            ours, theirs = Line.pair()
-            pid = os.fork()
+            try:
+                ours, theirs = Line.pair()
+                pid = os.fork()
+            except OSError as error:
+                raise RunnerUnavailable(
+                    f"--workers {number}: this machine starts only {index} of them "
+                    f"({error.strerror}); give fewer, or raise the limit (ulimit)"
+                ) from error
             if not pid:
                 for other in (*(worker.line for worker in workers), ours):
                     other.close()  # or this worker would keep them open for others

@@ -141,3 +141,10 @@ def test_counters_are_summed_over_the_steps_of_a_pipeline_that_runs_elsewhere() 
     run = Run(counters=counters)
     elsewhere = replace(CLUSTER, drained_by_signals=False)
     assert execute(run, runner=elsewhere)[0] == {"read": 7, "dead": 1}
+
+
+def test_processes_that_cannot_be_started_are_a_mistake_and_the_next_pipeline_may_run() -> None:
+    with pytest.raises(ConfigError, match=r"^--workers 9: "), execution.alone():
+        raise RunnerUnavailable("--workers 9: this machine starts only 2 of them")
+    with execution.alone():
+        pass

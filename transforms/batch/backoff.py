@@ -162,6 +162,10 @@ class Outage:
                     extra={"service": self.service, "seconds": lasted},
                 )
 
+    def say_waited(self, error: Exception) -> None:
+        """Let the text of ``error``, which is to be raised, say how long was waited for the end."""
+        error.args = (f"{error} (waited {self.seconds:.0f} s)", *error.args[1:])
+
     def leave(self) -> None:
         """Wait for its end no longer: what happens next is an error, not an answer."""
         _under_way.discard(self)

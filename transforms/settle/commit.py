@@ -140,8 +140,11 @@ def commit(
             flight.stumble()  # those behind it roll back rather than wait with open transactions
             if isinstance(error, CommitUnknown):
                 unknown = error.settled
-            if drain.requested() or not outage.wait(error):
+            if drain.requested():
                 outage.leave()
+                raise
+            if not outage.wait(error):
+                outage.say_waited(error)
                 raise
         except Contention as error:
             _observe(started, "error")

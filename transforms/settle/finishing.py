@@ -28,6 +28,9 @@ def finish(call: Callable[[], None], backoff: Backoff, budget: float) -> None:
             outage.end()
             return
         except (SinkUnavailable, Contention) as error:
-            if drain.requested() or not outage.wait(error):
+            if drain.requested():
                 outage.leave()
+                raise
+            if not outage.wait(error):
+                outage.say_waited(error)
                 raise

@@ -378,6 +378,7 @@ class WatchReader:
             )
         pause = self._outage.next_wait(error)
         if pause is None:
+            self._outage.say_waited(error)
             raise error
         self._not_before = self._clock() + pause
 

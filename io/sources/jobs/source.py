@@ -126,7 +126,10 @@ class JobsReader:
             if self._source.streaming and not batches:
                 LEFT_JOBS.get(self._source.queue).report()
         except SinkUnavailable as error:
-            if drain.requested() or not self._outage.wait(error):
+            if drain.requested():
+                raise
+            if not self._outage.wait(error):
+                self._outage.say_waited(error)
                 raise
             return self._rest()
         except Contention:

@@ -95,6 +95,7 @@ class Discovery(Generic[LookT]):
                 clock=self._clock,
             )
         if not self._outage.wait(error):
+            self._outage.say_waited(error)
             raise error
 
     def _postpone(self, seconds: float) -> None:

@@ -9,7 +9,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from clients.s3_errors import code_of, line_of, place_of, status_of
+from clients.s3_errors import code_of, is_lasting, line_of, place_of, status_of, unreached
 from transforms.errors import (
     ConfigError,
     ObjectFailed,
@@ -50,8 +50,8 @@ def described(
         )
     if isinstance(error, ParamValidationError):
         return ConfigError(f"{uri} is not a valid S3 URI: {line_of(error)}")
-    # Only the type: the texts name hosts and time-outs, but no secrets (headers are signed).
-    return SourceUnavailable(f"cannot reach {where}: {type(error).__name__}")
+    line = unreached(error, where)  # without secrets: headers are signed, not URLs
+    return SourceRefused(line) if is_lasting(error) else SourceUnavailable(line)
 
 
 def is_beyond_end(error: Exception) -> bool:

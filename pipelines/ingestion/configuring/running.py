@@ -18,6 +18,12 @@ from sinks.database.dialects import dialect_named
 from transforms.errors import ConfigError
 from transforms.secrets import redact
 
+MOST_WORKERS = 256
+"""The most worker processes of a machine with few cores."""
+
+MOST_OF_A_CORE = 16
+"""The most worker processes for each core, where that is more."""
+
 
 def run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) -> RunConfig:
     """How the program runs.
@@ -56,7 +62,7 @@ def with_workers(flags: argparse.Namespace, runner: Runner) -> Runner:
     """The runner as it reads with ``--workers``, of which 0 becomes the number of cores.
 
     Raises:
-        ConfigError: The runner has its own workers, or the database lets one process in.
+        ConfigError: The runner has its own workers, the database lets one process in, or they are too many.
     """
     if flags.workers == 1:
         return runner
@@ -69,6 +75,11 @@ def with_workers(flags: argparse.Namespace, runner: Runner) -> Runner:
         flags.workers = usable_cores()
     if flags.workers == 1:
         return runner
+    most = max(MOST_WORKERS, MOST_OF_A_CORE * usable_cores())
+    if flags.workers > most:
+        raise ConfigError(
+            f"--workers {flags.workers}: this machine takes at most {most}; 0 is one for each core"
+        )
     url = flags.state or flags.sink
     backend = str(url).partition(":")[0].partition("+")[0]
     if dialect_named(backend).one_process:

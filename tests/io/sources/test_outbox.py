@@ -198,5 +198,5 @@ class TestOutage:
     def test_it_raises_once_the_budget_is_used_up(self) -> None:
         queue = Queue(1)
         queue.errors = [SinkUnavailable("away")]
-        with pytest.raises(SinkUnavailable):
+        with pytest.raises(SinkUnavailable, match=r"^away \(waited 0 s\)$"):
             reader(queue, budget=0).poll(0)

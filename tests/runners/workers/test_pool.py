@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
 
+import pytest
+
+from runners.runner import RunnerUnavailable
 from runners.workers.pool import Line, forked, received
 
 
@@ -93,3 +97,24 @@ def test_the_process_that_is_gone_takes_its_workers_with_it() -> None:
     # The workers have the writer, too: it is closed once both are gone.
     assert os.read(reader, 1) == b""
     os.close(reader)
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EAGAIN, errno.ENOMEM])
+def test_workers_that_the_system_does_not_let_be_are_refused_and_none_is_left(
+    code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork, pids = os.fork, list[int]()
+
+    def forking() -> int:
+        if len(pids) == 2:
+            raise OSError(code, os.strerror(code))
+        pids.append(fork())
+        return pids[-1]
+
+    monkeypatch.setattr(os, "fork", forking)
+    line = rf"^--workers 5: this machine starts only 2 of them \({os.strerror(code)}\); give fewer"
+    with pytest.raises(RunnerUnavailable, match=line), forked(5, echo):
+        pass
+    for pid in pids:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from transforms.batch import backoff
 from transforms.batch.backoff import Backoff, Outage
-from transforms.errors import ConfigError
+from transforms.errors import ConfigError, SinkUnavailable
 
 backoffs = st.builds(
     lambda base, factor: Backoff(base, base * factor),
@@ -106,6 +106,9 @@ class TestOutage:
         assert sum(waits) == pytest.approx(30)
         assert all(0 < wait <= 4 for wait in waits)
         assert len(waits) <= 3 + 30 / 2, "no tight loop: a wait at the cap is at least half of it"
+        away = SinkUnavailable("away")
+        outage.say_waited(away)
+        assert str(away) == "away (waited 30 s)"
 
     @given(
         st.builds(

@@ -91,7 +91,7 @@ class TestCommit:
     def test_an_outage_longer_than_the_budget_fails(self) -> None:
         sink = ListSink.fresh("long-outage", *[SinkUnavailable("down")] * 5)
         config = WriteConfig(backoff=Backoff(0.001, 0.002), outage_budget=0)
-        with pytest.raises(SinkUnavailable):
+        with pytest.raises(SinkUnavailable, match=r"^down \(waited 0 s\)$"):
             committed_alone(sink, self.BATCHES, config)
         assert len(STORED["long-outage"].faults) == 4, "no try after the budget"
 

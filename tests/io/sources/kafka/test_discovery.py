@@ -87,7 +87,7 @@ class TestDiscovery:
     ) -> None:
         launch(discovery, error)
         clock.now = 301
-        with pytest.raises(type(error), match=str(error)):
+        with pytest.raises(type(error), match=rf"^{error} \(waited 301 s\)$"):
             launch(discovery, error)
 
     def test_a_refusal_is_not_waited_for(self, discovery: Discovery[Look]) -> None:

@@ -13,6 +13,7 @@ from clients.s3 import S3Settings
 from sources.storage.s3 import S3Storage
 from sources.storage.s3_errors import described
 from tests.io.sources.storage.test_s3 import Flaky, answer
+from tests.services.answering import answering
 from transforms.errors import (
     ConfigError,
     ObjectFailed,
@@ -115,3 +116,11 @@ def test_every_answer_stands_in_the_docs() -> None:
     in_docs = {"PreconditionFailed": "412", "Unauthorized": "401", "ExpiredToken": "400"}
     assert {in_docs.get(code, code) for _, code, _, _ in CASES} <= named
     assert {status.split()[0] for status, _, _, _ in CASES} | {"416"} <= named
+
+
+def test_a_port_without_tls_is_a_mistake_at_the_start_and_not_waited_for() -> None:
+    plain = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    with answering(lambda connection: connection.sendall(plain)) as port:
+        settings = S3Settings(f"https://127.0.0.1:{port}", max_attempts=1)
+        with pytest.raises(SourceRefused, match="does not speak TLS at this port: use http://"):
+            list(S3Storage(settings).list("s3://bucket/key"))

@@ -6,7 +6,8 @@ import argparse
 
 import pytest
 
-from pipelines.ingestion.configuring.running import run_config
+from pipelines.ingestion.configuring import running
+from pipelines.ingestion.configuring.running import run_config, with_workers
 from pipelines.ingestion.flags import parser
 from runners.runner import named
 from transforms.errors import ConfigError
@@ -44,3 +45,14 @@ def test_a_run_says_where_a_document_was_that_no_path_names() -> None:
 def test_a_port_is_refused_where_other_processes_read() -> None:
     with pytest.raises(ConfigError, match=r"^--metrics_address: with FlinkRunner"):
         run_config(options("--metrics_address", "9400"), named("FlinkRunner"), [])
+
+
+@pytest.mark.parametrize(("cores", "most"), [(2, 256), (64, 1_024)])
+def test_more_workers_than_a_machine_can_use_are_refused(
+    cores: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "usable_cores", lambda: cores)
+    assert with_workers(options("--workers", str(most)), named("DirectRunner")).parallel
+    line = rf"^--workers {most + 1}: this machine takes at most {most}; 0 is one for each core$"
+    with pytest.raises(ConfigError, match=line):
+        with_workers(options("--workers", str(most + 1)), named("DirectRunner"))
