@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.ingestion.config import IngestConfig
+from pipelines.ingestion.own_table import own_table
 from pipelines.operation.start import once_reachable
 from sinks import targets
 from sinks.database.engine import exists
@@ -28,12 +29,14 @@ def refuse_before_creating(config: IngestConfig, sink: SqlSink) -> None:
     Where all tables are there, ``checked`` does it soon enough.
 
     Raises:
-        ConfigError: A source is not there, or its header does not fit the table that would be created.
+        ConfigError: A source is not there, its header does not fit the table that would be created, or no
+            pipeline can have the name of that.
         SourceUnavailable: A storage or a broker cannot be reached; or ``SinkUnavailable``.
     """
     missing = once_reachable(lambda: _missing(sink), config.write.outage_budget)
     if missing is None:
         return
+    config.pipeline.named(own_table(config.sql))  # refuses a name that no pipeline can have
     fields = ExpectedFields() if config.routes is not None else missing.expected_fields
     _check(config, tuple(source.expecting(_read(fields, config)) for source in config.sources))
 

@@ -96,6 +96,16 @@ class TestNothingIsMadeForWhatIsNotThere:
         assert "idd" in line
         assert not (tmp_path / "a.db").exists()
 
+    def test_a_name_that_no_pipeline_can_have(
+        self, tmp_path: Path, database: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "a.csv").write_text("id,name\n1,a\n")
+        assert ingest(tmp_path / "a.csv", database, table="a\x1b[31mb") == command.USAGE
+        (line,) = printed(capsys.readouterr().err)
+        assert "printable" in line
+        assert line.isprintable()
+        assert not (tmp_path / "a.db").exists()
+
     def test_a_table_of_a_route(self, tmp_path: Path, database: str) -> None:
         (tmp_path / "routes.json").write_text(json.dumps({"routes": [ORDERS, LINES]}))
         more = ("--routes", str(tmp_path / "routes.json"), "--pipeline", "p")
