@@ -115,7 +115,7 @@ class SqlSink:
             if self.config.create == "never" and not exists(self.config.database):
                 raise ConfigError(f"{self.config.database} does not exist, and --create is never")
             schema = default_schema(self.config.database)
-            configs = [use.config for use in self.tables.known(schema).values()]
+            configs = self.tables.configs(schema)
         elif not configs and self.objects is None:
             raise no_table(self.config.table)
         if self.config.table == UNROUTED and not self._name:

@@ -137,6 +137,14 @@ class Tables:
         """
         return cls(home, tuple(_destination(home, route) for route in routes if not route.sink))
 
+    def configs(self, schema: str | None) -> list[SqlConfig]:
+        """How every table is written whose name is known beforehand.
+
+        Raises:
+            ConfigError: Two routes differ in how they write a table.
+        """
+        return [use.config for use in self.known(schema).values()]
+
     def known(self, schema: str | None) -> dict[str, Use]:
         """Every table whose name is known beforehand, by label.
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.operation.start import once_reachable
-from pipelines.terminal import safe
+from pipelines.terminal import say
 from sinks.control.requests import WHOLE, Requested
 
 
@@ -48,8 +47,7 @@ def at_start(config: IngestConfig, run: RunConfig, row: Requested | None) -> Ing
         return config
     if config.streaming:
         waits = "it waits" if holds_all(row) else "that source waits"
-        line = f"ingest: {row}; {waits} until: {resume_of(row, run)}"
-        print(safe(line), file=sys.stderr)
+        say(f"ingest: {row}; {waits} until: {resume_of(row, run)}")
         return config
     return replace(config, sources=()) if holds_all(row) else config
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from pipelines import command
 from pipelines.control.named_sources import named_sources
 from pipelines.operation.dead_letter_filters import actor_of
-from pipelines.terminal import safe
+from pipelines.terminal import safe, say
 from sinks.control import requests
 from sinks.control.requests import WHOLE, Limits, Requested
 from sinks.database.database import Database
@@ -78,7 +77,7 @@ def _say_what_is_still_held(rows: Sequence[Requested], flags: Any) -> None:
     for row in rows:
         if row.holds and (flags.source is None or row.source == WHOLE):
             which = "leave out --source" if row.source == WHOLE else f"--source {row.source}"
-            print(safe(f"resume: {row}; to resume that, too: {which}"), file=sys.stderr)
+            say(f"resume: {row}; to resume that, too: {which}")
 
 
 def _as_json(row: Requested) -> dict[str, Any]:

@@ -29,8 +29,8 @@ def refuse_before_creating(config: IngestConfig, sink: SqlSink) -> None:
     Where all tables are there, ``checked`` does it soon enough.
 
     Raises:
-        ConfigError: A source is not there, its header does not fit the table that would be created, or no
-            pipeline can have the name of that.
+        ConfigError: A source is not there, its header does not fit the table that would be created, or the
+            pipeline, which has the name of its table, cannot have that name.
         SourceUnavailable: A storage or a broker cannot be reached; or ``SinkUnavailable``.
     """
     missing = once_reachable(lambda: _missing(sink), config.write.outage_budget)
@@ -79,7 +79,7 @@ def _missing(sink: SqlSink) -> Target | None:
     if sink.tables is not None:
         database = sink.config.database
         schema = default_schema(database) if exists(database) else None
-        tables = [use.config for use in sink.tables.known(schema).values()]
+        tables = sink.tables.configs(schema)
     missing = (targets.to_be_created(table) for table in tables)
     return next((target for target in missing if target is not None), None)
 

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from pipelines import command
 from pipelines.ingestion.config import IngestConfig, RunConfig
-from pipelines.terminal import safe
+from pipelines.terminal import say
 from sinks.runs.runs import Outcome, Run
 from sources.ownership import pattern_of
 from transforms.errors import SluiceError
@@ -89,6 +89,4 @@ def _close(entry: Run, outcome: Outcome, message: str) -> None:
     try:
         entry.end(outcome, message)
     except SluiceError as error:
-        print(
-            f"ingest: the end of run {entry.id} is not noted: {safe(str(error))}", file=sys.stderr
-        )
+        say(f"ingest: the end of run {entry.id} is not noted: {error}")

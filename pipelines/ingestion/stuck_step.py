@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from pipelines.terminal import say
 from transforms.read import drain
 from transforms.steps import inline_calls
 
@@ -37,7 +38,7 @@ def watch(seconds: float = SECONDS, end: Callable[[int], object] = os._exit) -> 
         label = inline_calls.oldest(began_before=time.monotonic() - seconds / 2)
         if label is not None and time.monotonic() - asked >= seconds:
             line = f"stopped; step {label!r} had not returned {seconds:g} s later"
-            print(f"ingest: {line}: its records are read again by the next run", file=sys.stderr)
+            say(f"ingest: {line}: its records are read again by the next run")
             sys.stderr.flush()
             end(1)
             return
