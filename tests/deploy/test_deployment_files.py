@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 from pipelines.ingestion.options import from_argv
 from runners.flink.local import config as flink_config
 from runners.flink.local import parts as flink_parts
+from runners.flink.local import patches
 from runners.flink.options import options_of
 from runners.flink_flags import FlinkJobServerOptions
 from sinks.database.engine import MAX_OVERFLOW, POOL_SIZE
@@ -187,7 +188,7 @@ class TestVersions:
         assert {each.removeprefix("flink:").partition("-")[0] for each in flink} == {
             flink_parts.FLINK
         }
-        assert servers == {f"apache/beam_flink{minor}_job_server:{flink_parts.JOB_SERVER}"}
+        assert servers == {f"apache/beam_flink{minor}_job_server:{patches.BEAM}"}
 
     def test_operator_is_told_the_same_flink_and_loads_its_plugin(self) -> None:
         spec = only("FlinkDeployment")["spec"]

@@ -1,7 +1,7 @@
 """What a local Flink cluster consists of, fetched once for each user from package registries.
 
 Flink itself is in the source distribution of a Python package (jars only: it has no start
-scripts). Beam's job server comes from Maven and is patched (``runners.flink.local.residuals``).
+scripts). Beam's job server comes from Maven and is patched (``runners.flink.local.patches``).
 The program that starts a Python worker is built by Go. They are kept in ``$SLUICE_JARS``, or
 otherwise in ``$XDG_CACHE_HOME/sluice/jars``.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from runners import programs
 from runners.build_cache import jars_folder, made_once
-from runners.flink.local import one_jar, residuals
+from runners.flink.local import one_jar, patches
 from runners.flink.local.classes import Archives
 from runners.runner import RunnerUnavailable
 
@@ -29,8 +29,6 @@ FLINK = "1.16.3"
 _FLINK_SHA256 = "d15df4185e9c507836b031879b64e18f68955dd7e90cd7d39b450513ed64ebbe"
 """The hash of the source distribution of that release of apache-flink-libraries."""
 
-JOB_SERVER = "2.50.0"
-"""The newest release of Beam whose job server is published as a library for that Flink."""
 JAVA = 11
 
 # Besides flink-dist: what it logs with and links to. Its tables and CEP are not used here.
@@ -40,10 +38,10 @@ _BOOT_PACKAGE = "github.com/apache/beam/sdks/v2/python/container"
 _SOURCES = "".join(
     f"""
     <dependency>
-      <groupId>org.apache.beam</groupId><artifactId>{artifact}</artifactId>
-      <version>{JOB_SERVER}</version><classifier>sources</classifier>
+      <groupId>{source.group}</groupId><artifactId>{source.artifact}</artifactId>
+      <version>{source.version}</version><classifier>sources</classifier>
     </dependency>"""
-    for artifact in residuals.SOURCES
+    for source in patches.SOURCES
 )
 # Without an slf4j binding the job server logs nothing.
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -52,7 +50,7 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <dependencies>
     <dependency>
       <groupId>org.apache.beam</groupId><artifactId>beam-runners-flink-1.16</artifactId>
-      <version>{JOB_SERVER}</version>
+      <version>{patches.BEAM}</version>
     </dependency>
     <dependency>
       <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
@@ -81,7 +79,7 @@ class Parts:
     classes: Archives | None = None
 
 
-NAME = f"flink-{FLINK}-job-server-{JOB_SERVER}-mended-{residuals.PATCH}"
+NAME = f"flink-{FLINK}-job-server-{patches.BEAM}-mended-{patches.PATCH}"
 """All jars of a cluster."""
 
 
@@ -90,7 +88,7 @@ def _flink() -> Path:
 
 
 def _job_server() -> Path:
-    return jars_folder() / f"beam-flink-job-server-{JOB_SERVER}-mended-{residuals.PATCH}"
+    return jars_folder() / f"beam-flink-job-server-{patches.BEAM}-mended-{patches.PATCH}"
 
 
 def _boot() -> Path:
@@ -191,12 +189,12 @@ def _fetch_flink(scratch: Path) -> Path:
 
 
 def _fetch_job_server(scratch: Path) -> Path:
-    target = _target(scratch, f"Beam's Flink job server {JOB_SERVER}")
+    target = _target(scratch, f"Beam's Flink job server {patches.BEAM}")
     (scratch / "pom.xml").write_text(_POM)
     # -C: a file whose checksum is wrong ends the build; by default Maven only warns.
     fetch = ["mvn", "-q", "-B", "-C", _MAVEN_GOAL, f"-DoutputDirectory={target}"]
     programs.run(fetch, scratch, errors_on_stdout=True)
-    residuals.patch(target, JOB_SERVER, scratch, programs.run)
+    patches.patch(target, scratch, programs.run)
     one_jar.merge(target, "job-server.jar")
     return target
 

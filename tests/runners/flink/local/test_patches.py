@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.flink.local.residuals import SOURCES, edited, patch
+from runners.flink.local.patches import SOURCES, edited, patch
 from runners.runner import RunnerUnavailable
 
 WRITES = """
@@ -38,28 +38,25 @@ INVOKES = """
                   FlinkJobInvoker.class.getClassLoader(), flinkOptions));
 """
 
+ASKS = "        this(config, null, clusterId, new ExponentialWaitStrategy(10L, 2000L), factory);\n"
+
 CONTROL = "org/apache/beam/runners/fnexecution/control/BundleCheckpointHandlers"
 SERVERS = "org/apache/beam/sdk/fn/server/ServerFactory"
 INVOKER = "org/apache/beam/runners/flink/FlinkJobInvoker"
 FLINK = "org/apache/beam/runners/flink/translation"
 BATCH = f"{FLINK}/functions/FlinkExecutableStageFunction"
 STREAMING = f"{FLINK}/wrappers/streaming/ExecutableStageDoFnOperator"
+CLIENT = "org/apache/flink/client/program/rest/RestClusterClient"
 
 
 def test_what_is_written_is_put_and_what_is_read_is_taken_out() -> None:
     written = "sluice.Residual.of(stateInternals, stateNamespace, tag, residualCoder).put("
-    assert written in edited(OTHER + WRITES, "A.java")
+    assert written in edited(OTHER + WRITES, f"{BATCH}.java")
     read = (
         "sluice.Residual.of(sdfStateInternals, timer.getNamespace(), timer.getTimerId(), "
         "inputCoder).take();"
     )
-    assert edited(OTHER + READS, "A.java").split() == (OTHER + read).split()
-
-
-@pytest.mark.parametrize("source", [OTHER, WRITES + READS])
-def test_a_source_that_is_not_as_expected_is_refused(source: str) -> None:
-    with pytest.raises(RunnerUnavailable, match=r"^A\.java .*residuals"):
-        edited(source, "A.java")
+    assert edited(OTHER + READS, f"{BATCH}.java").split() == (OTHER + read).split()
 
 
 def test_a_server_listens_on_the_address_that_it_is_given() -> None:
@@ -67,35 +64,45 @@ def test_a_server_listens_on_the_address_that_it_is_given() -> None:
     assert text == LISTENS.replace("forPort(socket.getPort())", "forAddress(socket)")
 
 
-@pytest.mark.parametrize("source", [OTHER, LISTENS + LISTENS])
-def test_servers_that_are_not_as_expected_are_refused(source: str) -> None:
-    with pytest.raises(RunnerUnavailable, match=r"^org/.*ServerFactory\.java .* listens in [02] "):
-        edited(source, f"{SERVERS}.java")
-
-
 def test_a_job_brings_no_jars() -> None:
     text = edited(INVOKES, f"{INVOKER}.java")
     assert "getFlinkConfDir(),\n              java.util.Collections.emptyList());" in text
 
 
-@pytest.mark.parametrize("source", [OTHER, INVOKES + INVOKES])
-def test_an_invoker_that_is_not_as_expected_is_refused(source: str) -> None:
-    with pytest.raises(RunnerUnavailable, match=r"^org/.*FlinkJobInvoker\.java .* jars in [02] "):
-        edited(source, f"{INVOKER}.java")
+def test_the_end_of_a_job_is_asked_for_five_times_a_second() -> None:
+    assert edited(ASKS, f"{CLIENT}.java") == ASKS.replace("2000L", "200L")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "does"),
+    [
+        (BATCH, WRITES + READS, "keeps residuals"),
+        (SERVERS, LISTENS + LISTENS, "listens"),
+        (INVOKER, INVOKES + INVOKES, "sends jars"),
+        (CLIENT, ASKS + ASKS, "waits for the end of jobs"),
+    ],
+)
+def test_a_source_that_is_not_as_expected_is_refused(name: str, text: str, does: str) -> None:
+    for source, count in ((OTHER, 0), (text, 2)):
+        with pytest.raises(RunnerUnavailable) as refusal:
+            edited(source, f"{name}.java")
+        assert str(refusal.value) == f"{name}.java {does} in {count} places, not 1"
 
 
 def test_only_the_classes_of_changed_sources_are_replaced(tmp_path: Path) -> None:
     folder, scratch = tmp_path / "jars", tmp_path / "scratch"
     folder.mkdir()
     scratch.mkdir()
-    control, flink, servers = (folder / f"{artifact}-1.0.jar" for artifact in SOURCES)
+    control, flink, servers, client = (folder / f"{source.name}.jar" for source in SOURCES)
     pack(control, {f"{CONTROL}.class": "old", f"{CONTROL}Too.class": "old", "a.txt": "old"})
     pack(flink, {f"{BATCH}.class": "old", f"{STREAMING}$Inner.class": "old"})
-    pack(folder / f"{SOURCES[0]}-1.0-sources.jar", {f"{CONTROL}.java": WRITES})
+    pack(folder / f"{SOURCES[0].name}-sources.jar", {f"{CONTROL}.java": WRITES})
     of_flink = {f"{BATCH}.java": READS, f"{STREAMING}.java": READS, f"{INVOKER}.java": INVOKES}
-    pack(folder / f"{SOURCES[1]}-1.0-sources.jar", of_flink)
+    pack(folder / f"{SOURCES[1].name}-sources.jar", of_flink)
     pack(servers, {f"{SERVERS}$Inet.class": "old", f"{SERVERS}s.class": "old"})
-    pack(folder / f"{SOURCES[2]}-1.0-sources.jar", {f"{SERVERS}.java": LISTENS})
+    pack(folder / f"{SOURCES[2].name}-sources.jar", {f"{SERVERS}.java": LISTENS})
+    pack(client, {f"{CLIENT}.class": "old", f"{CLIENT}Configuration.class": "old"})
+    pack(folder / f"{SOURCES[3].name}-sources.jar", {f"{CLIENT}.java": ASKS})
 
     def compiler(command: Sequence[str], where: Path) -> None:
         classes = Path(command[command.index("-d") + 1])
@@ -107,13 +114,17 @@ def test_only_the_classes_of_changed_sources_are_replaced(tmp_path: Path) -> Non
             if file.endswith(f"{INVOKER}.java"):
                 assert "emptyList()" in text
                 continue
+            if file.endswith(f"{CLIENT}.java"):
+                assert "200L" in text
+                continue
             assert ("sluice.Residual.of(" in text) != file.endswith("Residual.java")
         compiled = (f"{CONTROL}.class", f"{BATCH}.class", f"{STREAMING}$Inner.class")
-        for name in (*compiled, f"{SERVERS}$Inet.class", "sluice/Residual.class"):
+        others = (f"{SERVERS}$Inet.class", f"{CLIENT}.class", "sluice/Residual.class")
+        for name in (*compiled, *others):
             (classes / name).parent.mkdir(parents=True, exist_ok=True)
             (classes / name).write_text("new")
 
-    patch(folder, "1.0", scratch, compiler)
+    patch(folder, scratch, compiler)
     assert unpack(control) == {
         f"{CONTROL}.class": "new",
         f"{CONTROL}Too.class": "old",
@@ -121,6 +132,7 @@ def test_only_the_classes_of_changed_sources_are_replaced(tmp_path: Path) -> Non
     }
     assert unpack(flink) == {f"{BATCH}.class": "new", f"{STREAMING}$Inner.class": "new"}
     assert unpack(servers) == {f"{SERVERS}$Inet.class": "new", f"{SERVERS}s.class": "old"}
+    assert unpack(client) == {f"{CLIENT}.class": "new", f"{CLIENT}Configuration.class": "old"}
     assert unpack(folder / "sluice-residual.jar") == {"sluice/Residual.class": "new"}
     assert not list(folder.glob("*-sources.jar")), "nobody loads them"
 
