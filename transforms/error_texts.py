@@ -35,6 +35,9 @@ def stack_of(error: BaseException, *, quotes: bool = True) -> str:
     """
     if isinstance(error, Reject | RetryLater) and (_next(error) is None or not quotes):
         return _place(error)
+    if error.__traceback__ is None and quotes and _next(error) is None:  # it was never raised
+        alone = "".join(_exception_only(error))
+        return redact(alone[-_LOOKED_AT * STACK_LIMIT :])[-STACK_LIMIT:]
     printed: list[str] = []
     current: BaseException | None = error
     while current is not None and len(printed) < CAUSES_LIMIT:

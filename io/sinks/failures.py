@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from sinks.database.dialect import Row
+from sinks.dead import upkeep
 from sinks.jobs import outcomes as job_outcomes
 from sinks.jobs.first.insert import insert_failures
 from transforms.batch.expansion import Branch
@@ -100,8 +103,8 @@ def store(
     fates: Sequence[Fate],
     run: str,
     pipeline: PipelineIdentity | None,
-) -> None:
-    """Make jobs of first failures; record the others as further attempts at their jobs.
+) -> dict[uuid.UUID, Row]:
+    """Make jobs of first failures, for which no commit waits for another one.
 
     Args:
         connection: In the transaction that settles the records.
@@ -110,15 +113,39 @@ def store(
         fates: What follows from each failure.
         run: The run that counts them.
         pipeline: The pipeline that owns the jobs; None if no pipeline does.
+
+    Returns:
+        The fingerprints of the dead letters, which ``complete`` takes.
     """
     first: dict[str, list[tuple[Failure, Next, int]]] = {read_by: []}
     for fate in fates:
         if fate.attempt is None:
             reader = read_by if fate.parent is None else fate.parent.read_by
             first.setdefault(reader, []).append((fate.failure, fate.next, fate.max_attempts))
-    again = [(f.attempt, f.failure, f.next) for f in fates if f.attempt is not None]
+    groups: dict[uuid.UUID, Row] = {}
     for reader, failures in first.items():
-        insert_failures(connection, reader, home, failures, run, pipeline)
+        groups |= insert_failures(connection, reader, home, failures, run, pipeline)
+    return groups
+
+
+def complete(
+    connection: sa.Connection,
+    home: str,
+    fates: Sequence[Fate],
+    groups: Mapping[uuid.UUID, Row],
+    run: str,
+) -> None:
+    """Record the other failures as further attempts at their jobs, and enter new fingerprints.
+
+    Args:
+        connection: In the transaction that ``store`` has run in, now that the commit has its turn.
+        home: The pipeline's own table, as ``label_of`` names it.
+        fates: What follows from each failure.
+        groups: The fingerprints that ``store`` has returned.
+        run: The run that counts them.
+    """
+    upkeep.note(connection, groups)
+    again = [(f.attempt, f.failure, f.next) for f in fates if f.attempt is not None]
     job_outcomes.fail(connection, again, run, home)
     job_outcomes.remark(connection, _remarks(fates))
 

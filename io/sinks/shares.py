@@ -161,7 +161,7 @@ class Share:
             place, position = self.records.place_of(refusal.index)
             number, batch = self.good[place]
             refused[place] += 1
-            work[number].poison.append(self._meant(refusal.failure_of(batch.record(position))))
+            work[number].poison.append(refusal.failure_at(batch, position, self.of))
         columns = zip(
             *(self.parts, self.good, self.written.inserted, self.written.updated),
             *(self.written.deleted, refused),

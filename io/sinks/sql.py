@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OnConflict", "SqlConfig", "SqlLedger", "SqlSink", "Tables", "WriteToSql"]
 
-
 OVERLAP_TRIES = 3  # attempts at a commit whose ranges other writers settle in the meantime
 
 
@@ -289,16 +288,17 @@ class SqlSink:
                     share.write(connection, writer)
                     share.judge(connection, writer, began, look_again=look_again)
                     share.settle(connection, work)
-                if turn is not None:
-                    turn(lambda: dialect_of(connection).is_awaited(connection))
                 if objects is not None:
                     objects.account(work)
+                wait = self.config.schema_wait
                 for part in work:
-                    wait = self.config.schema_wait
                     part.poison = put_off(connection, part.poison, part.batch.claim, wait)
                     part.decide(self.retry, home, schema)
                 fates = [fate for part in work for fate in part.fates]
-                failures.store(connection, pipeline, home, fates, self.run, self.pipeline)
+                groups = failures.store(connection, pipeline, home, fates, self.run, self.pipeline)
+                if turn is not None:
+                    turn(lambda: dialect_of(connection).is_awaited(connection))
+                failures.complete(connection, home, fates, groups, self.run)
                 results = [settled_of(part, home, self.run) for part in work]
                 if spending is not None and not spending.budget.pauses:
                     spending.check(results)

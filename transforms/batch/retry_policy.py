@@ -58,10 +58,7 @@ class RetryPolicy:
         return (
             transient
             or category in self.heals
-            or (
-                sqlstate is not None
-                and any(sqlstate.startswith(code) for code in self.heals if code)
-            )
+            or (sqlstate is not None and sqlstate.startswith(tuple(filter(None, self.heals))))
         )
 
     def next(

@@ -126,7 +126,10 @@ def apply_to_values(
                     expands = True
                 elif type(value) is Refused:
                     gone.add(index)
-                    failures.append(_failure_of_refused(batch, index, value, stage))
+                    target = None if batch.targets is None else batch.targets[index]
+                    failures.append(
+                        failure_at(batch, index, stage, EXCEPTION, value, target=target)
+                    )
                     value = None
             except (MemoryError, SystemExit) as error:
                 raise _ended(batch.record(index).origin, error, stage) from error
@@ -179,8 +182,29 @@ def _ended(origin: Origin, error: MemoryError | SystemExit, stage: str) -> StepE
     )
 
 
-def _failure_of_refused(batch: RecordBatch, index: int, refused: Refused, stage: str) -> Failure:
-    """What ``failure_of`` and ``of_target`` return for the ``Reject`` that was not raised."""
+def failure_at(
+    batch: RecordBatch,
+    index: int,
+    stage: str,
+    exception: str,
+    refused: Refused,
+    *,
+    sqlstate: str | None = None,
+    transient: bool = False,
+    target: str | None = None,
+) -> Failure:
+    """The failure of the record at ``index``, as ``Failure.of`` makes it of the record and an exception.
+
+    Args:
+        batch: Where the record is.
+        index: Its index there.
+        stage: Where it has failed.
+        exception: The name of the exception's class.
+        refused: What else the exception says.
+        sqlstate: The database's code, if it gave one.
+        transient: Whether a later attempt may succeed.
+        target: The table that its route has sent it to; None for the pipeline's own.
+    """
     elements, expansions, headers = batch.elements, batch.expansions, batch.headers
     origin = _origin(
         *(batch.span.source, batch.span.partition, batch.offsets[index]),
@@ -188,12 +212,12 @@ def _failure_of_refused(batch: RecordBatch, index: int, refused: Refused, stage:
         () if expansions is None else expansions[index],
     )
     return _failure(
-        *(origin, batch.raws[index], batch.format, stage, refused.category, EXCEPTION),
-        *(refused.message, refused.stack, None, False),
+        *(origin, batch.raws[index], batch.format, stage, refused.category, exception),
+        *(refused.message, refused.stack, sqlstate, transient),
         None if batch.times is None else batch.times[index],
         None if batch.keys is None else batch.keys[index],
         () if headers is None else headers[index],
-        *(None, None, None if batch.targets is None else batch.targets[index]),
+        *(None, None, target),
     )
 
 

@@ -2,7 +2,8 @@
 
 Whatever brings a job into that state or out of it calls this in the same transaction. Fingerprints are
 only ever inserted, and rows of jobs only inserted and deleted by number, by whoever changes the job:
-no commit waits here for another one, except where both are the first to meet a fingerprint.
+no commit waits here for another one, except where both are the first to meet a fingerprint. Therefore a
+commit enters them once it has its turn.
 """
 
 from __future__ import annotations
@@ -26,41 +27,37 @@ COLUMNS = ("target", "stage", "category", "sqlstate", "exception", "message")
 _columns = itemgetter(*COLUMNS)
 
 
-def note(connection: sa.Connection, rows: Sequence[Row], at: datetime) -> list[uuid.UUID]:
-    """The fingerprint of each of ``rows``; those that are new are entered.
+def groups_of(kinds: Sequence[Kind], at: datetime) -> tuple[list[uuid.UUID], dict[uuid.UUID, Row]]:
+    """The fingerprint of each of ``kinds``, and the rows that ``note`` takes.
 
     Args:
-        connection: In a transaction that writes.
-        rows: With the columns of jobs that ``COLUMNS`` names.
+        kinds: What ``COLUMNS`` names of each dead letter.
         at: The time.
+    """
+    by_kind = fingerprints_of(kinds)
+    first: dict[uuid.UUID, Row] = {}
+    for kind, (number, message) in by_kind.items():
+        if number not in first:
+            row = dict(zip(COLUMNS, kind, strict=True))
+            first[number] = row | {"id": number, "message": message, "first_seen": at}
+    return [by_kind[kind][0] for kind in kinds], first
+
+
+def note(connection: sa.Connection, groups: Mapping[uuid.UUID, Row]) -> None:
+    """Enter the fingerprints that are new.
+
+    Args:
+        connection: In the transaction that has made jobs dead letters.
+        groups: Their rows, by their numbers, as ``groups_of`` returns them.
 
     Raises:
         Contention: Another transaction entered one of them at the same time.
     """
-    return note_kinds(connection, list(map(_columns, rows)), at)
-
-
-def note_kinds(connection: sa.Connection, kinds: Sequence[Kind], at: datetime) -> list[uuid.UUID]:
-    """The same, given what ``COLUMNS`` names of each.
-
-    Raises:
-        Contention: As ``note``.
-    """
-    by_kind: dict[Kind, tuple[uuid.UUID, str]] = dict(fingerprints_of(kinds))
-    first: dict[uuid.UUID, Kind] = {}
-    for kind, (number, _) in by_kind.items():
-        first.setdefault(number, kind)
-    entered = _entered(connection, list(first))
+    entered = _entered(connection, list(groups))
     # In one order for all writers, so that they cannot deadlock.
-    absent = [
-        dict(zip(COLUMNS, kind, strict=True))
-        | {"id": number, "message": by_kind[kind][1], "first_seen": at}
-        for number, kind in sorted(first.items())
-        if number not in entered
-    ]
+    absent = [row for number, row in sorted(groups.items()) if number not in entered]
     if absent:
         dialect_of(connection).insert_absent(connection, fingerprints, absent, "id")
-    return [by_kind[kind][0] for kind in kinds]
 
 
 def _entered(connection: sa.Connection, numbers: Sequence[uuid.UUID]) -> set[uuid.UUID]:
@@ -121,7 +118,9 @@ def discard(connection: sa.Connection, rows: Sequence[Row], at: datetime) -> Non
         at: The time.
     """
     if rows:
-        numbers = dict(zip((row["id"] for row in rows), note(connection, rows, at), strict=True))
+        of_rows, groups = groups_of(list(map(_columns, rows)), at)
+        numbers = dict(zip((row["id"] for row in rows), of_rows, strict=True))
+        note(connection, groups)
         leave(connection, list(numbers))  # a row that a foreign program left must not hold jobs up
         enter(connection, numbers)
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sinks.table.target import PAYLOAD, Target
-from transforms.batch.record import Failure, Record
-from transforms.error_texts import message_of
+from transforms.batch.record import Failure, RecordBatch
+from transforms.error_texts import message_of, stack_of
 from transforms.errors import Reject
 from transforms.parse.columns.columnar import Columnar, has_null, uniform
 from transforms.parse.columns.columnar import picked as picked_cells
+from transforms.refused import Refused
+from transforms.steps.apply import failure_at
 
 Shape = tuple[str, ...]
 _SHAPES_KEPT = 1_000
@@ -41,16 +43,14 @@ class Poison:
     sqlstate: str | None = None
     transient: bool = False
 
-    def failure_of(self, record: Record) -> Failure:
-        """The failure of ``record``, which is the one at ``index``."""
-        return Failure.of(
-            record,
-            "write",
-            self.category,
-            self.error,
+    def failure_at(self, batch: RecordBatch, position: int, target: str | None) -> Failure:
+        """The failure of the record at ``position`` of its batch, which was meant for ``target``."""
+        return failure_at(
+            *(batch, position, "write", type(self.error).__name__),
+            Refused(self.category, self.message, stack_of(self.error)),
             sqlstate=self.sqlstate,
             transient=self.transient,
-            message=self.message,
+            target=target,
         )
 
 

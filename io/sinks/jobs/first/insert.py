@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.database.dialect import Row
 from sinks.database.dialects import dialect_of
 from sinks.database.tables import jobs
 from sinks.dead import upkeep
@@ -33,7 +34,7 @@ def insert_failures(
     failures: Sequence[Entry],
     run: str,
     pipeline: PipelineIdentity | None,
-) -> None:
+) -> dict[uuid.UUID, Row]:
     """Store records that failed for the first time; an origin that is stored already adds nothing.
 
     Args:
@@ -44,21 +45,25 @@ def insert_failures(
         failures: Each failure with what follows from it and its number of attempts.
         run: The run that counts them.
         pipeline: The pipeline that owns them; None if no pipeline does until they are adopted.
+
+    Returns:
+        The fingerprints of those that are dead letters, which ``upkeep.note`` is to enter.
     """
     if not failures:
-        return
+        return {}
     at = dialect_of(connection).now(connection)
     owner = job_owner.columns_of(home, pipeline)
     columns = columns_of_first(read_by, home, failures, at, run, owner)
     states = columns.of("state")
     dead = [index for index, state in enumerate(states) if state == "discarded"]
     kinds = list(zip(*(columns.of(name) for name in upkeep.COLUMNS), strict=True))
-    numbers = upkeep.note_kinds(connection, [kinds[index] for index in dead], at)
+    numbers, noted = upkeep.groups_of([kinds[index] for index in dead], at)
     groups: list[uuid.UUID | None] = [None] * columns.count
     for index, number in zip(dead, numbers, strict=True):
         groups[index] = number
     for low, high in columns.pieces(AT_ONCE, CHUNK_BYTES):
         _insert(connection, columns, groups, low, high)
+    return noted
 
 
 def _insert(

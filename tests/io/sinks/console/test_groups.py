@@ -13,6 +13,7 @@ from sinks.console.counting import Count
 from sinks.console.groups import Group, Page, groups
 from sinks.database.engine import transaction
 from sinks.database.tables import pipelines
+from sinks.dead import upkeep
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.first.insert import insert_failures
@@ -29,7 +30,8 @@ from transforms.errors import ConfigError
 def stored(database: Database, *failures: Failure) -> None:
     with transaction(database.database, "store") as connection:
         first = [(failure, Next("discarded", 1), 10) for failure in failures]
-        insert_failures(connection, "people", "events", first, "run-1", PIPELINE)
+        groups = insert_failures(connection, "people", "events", first, "run-1", PIPELINE)
+        upkeep.note(connection, groups)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ that cannot be told for certain, no row is judged here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import psycopg2
 
@@ -30,8 +30,7 @@ _TOGETHER = ("23502", "23514")  # not_null_violation, check_violation: the whole
 _MISSING = "23503"
 
 
-@dataclass(frozen=True, slots=True)
-class _Broken:
+class _Broken(NamedTuple):
     """A row that breaks conditions.
 
     Attributes:
@@ -139,7 +138,7 @@ def _around(said: Refusal, row: _Broken) -> tuple[str, str] | None:
 
 
 def _like(said: Refusal, around: tuple[str, str], row: _Broken) -> Refusal:
-    return replace(said, detail=f"{around[0]}{row.shown}{around[1]}")
+    return said._replace(detail=f"{around[0]}{row.shown}{around[1]}")
 
 
 def broken_statement(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 from psycopg2 import errors
 
 from sinks.database.classify import classify, line_of, shows_value
 from sinks.table.rows import Poison
+from transforms.frozen import maker_of
 
 _BY_CLASS = {
     "22": psycopg2.DataError,
@@ -23,8 +23,7 @@ _OTHERS = "HPX0123456789"
 """How the classes begin of which psycopg2 knows some; what a trigger may make up begins otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A refused row.
 
     Attributes:
@@ -51,7 +50,7 @@ class Refusal:
             return None
         kind, category = blame
         message = line_of(self.message, self.detail, self.context)
-        return Poison(index, category, self._error(kind), message, self.sqlstate)
+        return _poison(index, category, self._error(kind), message, self.sqlstate, False)
 
     def _error(self, kind: type[psycopg2.Error]) -> psycopg2.Error:
         """The driver's error."""
@@ -64,6 +63,9 @@ class Refusal:
             if more:
                 text += f"\n{word}:  {more}"
         return _raised(kind, self.sqlstate, f"{text}\n")
+
+
+_poison = maker_of(Poison)
 
 
 @lru_cache(maxsize=1_000)
