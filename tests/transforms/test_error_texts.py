@@ -52,6 +52,15 @@ def test_of_a_reject_that_nothing_led_to_only_the_place_is_kept() -> None:
     assert stack_of(errors.Reject("never raised", "schema")) == ""
 
 
+def test_an_error_that_was_never_raised_has_no_places_but_what_it_says() -> None:
+    conceal("word-of-the-day")
+    assert stack_of(ValueError("a\nb word-of-the-day")) == "ValueError: a\nb ***\n"
+    assert stack_of(ValueError("a"), quotes=False) == "ValueError\n"
+    raised = ValueError("a")
+    raised.__cause__ = KeyError("b")
+    assert stack_of(raised) == "KeyError: 'b'\n\nwhich led to:\n\nValueError: a\n"
+
+
 def test_no_secret_is_kept_even_where_the_text_is_cut() -> None:
     conceal("word-of-the-week")
     for length in range(errors.MESSAGE_LIMIT - 20, errors.MESSAGE_LIMIT + 5):

@@ -200,8 +200,12 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
     # Every Parquet row may hold dates and bytes; in other formats they are rare.
     typed = batch.format.name in ("parquet", "avro")
 
+    in_vain = False  # whether the last one did not conform: the next one may be like it
+
     def one(value: Any) -> Any:
-        reasons = _reasons(validator, value)
+        nonlocal in_vain
+        reasons = _reasons(validator, value, in_vain=in_vain)
+        in_vain = reasons is not None
         return value if reasons is None else refused("schema", reasons, _place())
 
     if isinstance(batch.values, Columnar) and batch.format == JSON:
@@ -294,33 +298,33 @@ def _place() -> str:
     raise AssertionError("nothing is allowed")
 
 
-def _reasons(validator: Any, value: Any) -> str | None:
+def _reasons(validator: Any, value: Any, *, in_vain: bool = False) -> str | None:
     """Why a value does not conform; None if it does. What it raises otherwise is as ``check`` says."""
     given_up()  # what other records noted
     instance = value
     try:
-        valid = validator.is_valid(instance)
+        errors = _errors(validator, instance, in_vain)
     except ValueError:  # a date, bytes, …: its JSON form is what must conform
-        instance = plain(value)
-        valid = validator.is_valid(instance)
-        if not valid:
-            instance = _zoned(value)
-            valid = validator.is_valid(instance)
-    noted = given_up()
-    if noted is not None:
+        for instance in (plain(value), _zoned(value)):
+            errors = _errors(validator, instance, in_vain)
+            if not errors:
+                break
+    if (noted := given_up()) is not None:
         pattern, length = noted
         raise Reject(
             f"pattern {_cut(pattern, MAX_INSTANCE)} takes too long on text of {length:,} "
             "characters; whether it matches is not known",
             "pattern_limit",
         )
-    if valid:
-        return None
-    errors = list(islice(validator.iter_errors(instance), MAX_ERRORS + 1))
     reasons = [_reason(error, instance) for error in errors[:MAX_ERRORS]]
-    if len(errors) > MAX_ERRORS:
-        reasons.append("and more")
-    return "; ".join(reasons)
+    return "; ".join(reasons + ["and more"] * (len(errors) > MAX_ERRORS)) or None
+
+
+def _errors(validator: Any, instance: Any, in_vain: bool) -> Sequence[Any]:
+    """The first errors of ``instance``; ``in_vain`` if it likely has some, which is quicker if it does."""
+    if not in_vain and validator.is_valid(instance):
+        return ()
+    return list(islice(validator.iter_errors(instance), MAX_ERRORS + 1))
 
 
 def _zoned(value: Any) -> Any:

@@ -18,6 +18,7 @@ from tests.io.sinks.side_by_side import written
 from tests.io.sinks.tested_database import Database, await_lock, make_batch
 from transforms import instruments
 from transforms.batch.record import RecordBatch
+from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import Contention
 from transforms.settle.flight import Turn
 from transforms.settle.sink import Settled
@@ -285,6 +286,29 @@ def test_a_commit_knows_whether_another_transaction_waits_for_its_rows(postgres:
 
         sink.commit([make_batch([{"id": 1, "n": 1, "note": ""}])], turn=turn)
     assert answers == [False, True]
+
+
+def test_commits_store_dead_letters_of_a_new_group_before_their_turn_and_do_not_wait_for_each_other(
+    postgres: Database,
+) -> None:
+    postgres.run(PLAIN.format(name="t", kind="integer"))
+    postgres.sink("t", key=["id"]).prepare()
+    sink = SqlSink(postgres.config("t", key=["id"]), RetryPolicy(max_attempts=1))
+    first, second = (make_batch([{"id": n, "n": -1, "note": ""}], n) for n in range(2))
+    written = "SELECT last_value FROM ingest_jobs_id_seq WHERE is_called"
+    with ThreadPoolExecutor(1) as pool:
+
+        def turn(is_awaited: Callable[[], bool] = lambda: False) -> None:
+            assert postgres.rows(written) == [(1,)], "numbers are drawn outside of transactions"
+            (settled,) = pool.submit(sink.commit, [first]).result(SOON)
+            assert len(settled.dead) == 1
+            assert not is_awaited()
+
+        (settled,) = sink.commit([second], turn=turn)
+    assert len(settled.dead) == 1
+    in_group = "SELECT count(*) FROM ingest_dead JOIN ingest_fingerprints ON fingerprint = id"
+    assert postgres.rows(in_group) == [(2,)]
+    assert postgres.rows("SELECT count(*) FROM ingest_fingerprints") == [(1,)]
 
 
 @dataclass(frozen=True)

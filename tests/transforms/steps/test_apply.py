@@ -8,10 +8,12 @@ import pytest
 
 from tests.fakes import apply, batch_of
 from transforms.batch.expansion import Branch
-from transforms.batch.record import Attempt, Claim, Origin, Record, RecordBatch
+from transforms.batch.record import Attempt, Claim, Failure, Origin, Record, RecordBatch
 from transforms.batch.several import CHANGED, Several
+from transforms.error_texts import stack_of
 from transforms.errors import Reject, RetryLater, Snooze
-from transforms.steps.apply import CHUNK, apply_to_values
+from transforms.refused import Refused
+from transforms.steps.apply import CHUNK, apply_to_values, failure_at
 
 
 def numbered(count: int) -> RecordBatch:
@@ -210,3 +212,29 @@ def test_a_failure_is_of_the_table_that_its_record_was_sent_to() -> None:
     result = apply_to_values(batch, batch.raws, int, "s")
     assert [failure.target for failure in result.failures] == ["u"]
     assert result.targets == ["t", "t"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"times": [1.5, 2.5], "keys": [b"k", None], "headers": [(), (("h", b"v"),)]},
+        {"elements": [3, 4], "expansions": [(), (Branch(1, 2, "s"),)]},
+    ],
+    ids=list,
+)
+def test_a_failure_of_a_batch_is_that_of_its_record(more: dict[str, Any]) -> None:
+    batch = replace(batch_of(b"1", b"2"), **more)
+    error = ValueError("no")
+    for index in range(2):
+        quick = failure_at(
+            *(batch, index, "write", "ValueError", Refused("data", "no", stack_of(error))),
+            sqlstate="22000",
+            transient=True,
+            target="t",
+        )
+        usual = Failure.of(
+            *(batch.record(index), "write", "data", error), sqlstate="22000", transient=True
+        )
+        assert quick == replace(usual, target="t")
+        assert type(quick) is Failure

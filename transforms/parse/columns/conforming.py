@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from transforms.batch.record import RecordBatch
+from transforms.errors import Reject
 from transforms.parse.columns.columnar import Columnar, pieces
 from transforms.parse.json_text import decode_json, encode_json
 from transforms.refused import Refused
@@ -71,10 +72,13 @@ class FieldChecks:
     fields: Mapping[str, _Field]
     is_open: bool
 
+    def lacking(self, records: Columnar) -> bool:
+        """Whether all records lack a field that they must have."""
+        return not self.required <= records.columns.keys()
+
     def doubtful(self, records: Columnar) -> Sequence[int]:
-        """The positions, ascending, of the records of which it is not certain that they conform."""
-        names = records.columns.keys()
-        if not self.required <= names or not (self.is_open or names <= self.fields.keys()):
+        """The positions, ascending, of the records with a field of which it is not certain that it conforms."""
+        if not (self.is_open or records.columns.keys() <= self.fields.keys()):
             return range(len(records))
         doubts: set[int] = set()
         for name, cells in records.columns.items():
@@ -118,10 +122,18 @@ def checked_columns(
     doubts = range(len(values)) if checks is None else checks.doubtful(values)
     if len(doubts) > len(values) // DOUBTS_SHARE:
         return None
-    if not doubts:
+    alike = None
+    if checks is not None and checks.lacking(values):
+        alike = _alike(values, doubts, one)
+        if alike is None:
+            return None
+        doubtful, doubts = set(doubts), range(len(values))
+    elif not doubts:
         return batch
 
     def at(index: int) -> Any:
+        if alike is not None and index not in doubtful:
+            return alike
         verdict = one(values[index])
         return verdict if type(verdict) is Refused else index
 
@@ -129,6 +141,19 @@ def checked_columns(
     left_out = {*doubts}.difference(looked_at.values or ())
     good = [index for index in range(len(values)) if index not in left_out]
     return replace(batch.keep(good, values.picked(good)), failures=looked_at.failures)
+
+
+def _alike(values: Columnar, doubts: Sequence[int], one: Callable[[Any], Any]) -> Refused | None:
+    """What is said of all records but those in doubt, which only lack the same fields.
+
+    None if that is not the same of the first and the last of them.
+    """
+    certain = sorted(set(range(len(values))).difference(doubts))
+    try:
+        first, last = (one(values[certain[end]]) for end in (0, -1))
+    except (Reject, *_CANNOT_TELL):
+        return None
+    return first if type(first) is Refused and first == last else None
 
 
 def field_checks(document: Any, validator_of: Callable[[Any], Any]) -> FieldChecks | None:

@@ -191,3 +191,15 @@ def test_a_field_that_a_record_must_have_and_one_that_it_must_not_have() -> None
     assert len(compare(raws, schema_of({}, required=["z"])).failures) == FEWEST
     assert len(compare(raws, schema_of({}, additionalProperties=False)).failures) == FEWEST
     assert not compare(raws, schema_of({"t": {}}, additionalProperties=False)).failures
+
+
+def test_of_records_that_lack_the_same_field_each_is_told_what_else_is_wrong_with_it() -> None:
+    schema = schema_of({"n": {"minimum": 0}, "t": {"type": "string"}}, required=["y", "t", "z"])
+    fine, low = (record({"n": n, "t": b'"x"'}) for n in (b"1", b"-2"))
+    failures = compare([fine] * FEWEST + [low] + [fine], schema).failures
+    lacks = '"y" is a required property; "z" is a required property'
+    assert [failure.message for failure in failures] == [
+        *[lacks] * FEWEST,
+        f"{lacks}; /n: -2 is less than the minimum of 0",
+        lacks,
+    ]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sinks.database.engine import transaction
+from sinks.dead import upkeep
 from sinks.jobs.first import insert
 from sinks.jobs.first.columns import Entry
 from tests.io.sinks.jobs.queued_jobs import PIPELINE, TABLE, retryable
@@ -34,7 +35,8 @@ def prepare(database: Database) -> None:
 
 def store(database: Database, entries: Sequence[Entry]) -> None:
     with transaction(database.database, "store") as connection:
-        insert.insert_failures(connection, "events", "events", entries, "run-1", PIPELINE)
+        groups = insert.insert_failures(connection, "events", "events", entries, "run-1", PIPELINE)
+        upkeep.note(connection, groups)
 
 
 def ask(database: Database, query: str) -> Any:
