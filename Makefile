@@ -320,6 +320,9 @@ retries: setup ## Refuse records for a while, kill the process, run two processe
 replay: setup ## Measure a replay of dead letters against fresh ingestion
 	$(BIN)/python -m benchmarks.jobs.replay
 
+bench-dead-letters: setup ## Measure how fast whole runs make dead letters, by what refuses the records
+	$(BIN)/python -m benchmarks.jobs.dead_letters
+
 refusals: setup ## Measure what rows cost that Postgres refuses, by what refuses them
 	$(BIN)/python -m benchmarks.jobs.refusals
 

