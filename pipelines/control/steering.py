@@ -76,7 +76,8 @@ def _say_what_is_still_held(rows: Sequence[Requested], flags: Any) -> None:
     """A source is held by its own row as well as by that of the whole pipeline."""
     for row in rows:
         if row.holds and (flags.source is None or row.source == WHOLE):
-            which = "leave out --source" if row.source == WHOLE else f"--source {row.source}"
+            part = f"--source {shlex.quote(row.source)}"
+            which = "leave out --source" if row.source == WHOLE else part
             say(f"resume: {row}; to resume that, too: {which}")
 
 
