@@ -199,7 +199,6 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
     plan = column_types(schema, columns) if batch.format.name == "csv" else ()
     # Every Parquet row may hold dates and bytes; in other formats they are rare.
     typed = batch.format.name in ("parquet", "avro")
-
     in_vain = False  # whether the last one did not conform: the next one may be like it
 
     def one(value: Any) -> Any:
@@ -301,30 +300,31 @@ def _place() -> str:
 def _reasons(validator: Any, value: Any, *, in_vain: bool = False) -> str | None:
     """Why a value does not conform; None if it does. What it raises otherwise is as ``check`` says."""
     given_up()  # what other records noted
-    instance = value
     try:
-        errors = _errors(validator, instance, in_vain)
+        errors = _errors(validator, instance := value, in_vain)
     except ValueError:  # a date, bytes, …: its JSON form is what must conform
         for instance in (plain(value), _zoned(value)):
             errors = _errors(validator, instance, in_vain)
-            if not errors:
+            if errors is None:
                 break
     if (noted := given_up()) is not None:
-        pattern, length = noted
         raise Reject(
-            f"pattern {_cut(pattern, MAX_INSTANCE)} takes too long on text of {length:,} "
+            f"pattern {_cut(noted[0], MAX_INSTANCE)} takes too long on text of {noted[1]:,} "
             "characters; whether it matches is not known",
             "pattern_limit",
         )
+    if errors is None:
+        return None
     reasons = [_reason(error, instance) for error in errors[:MAX_ERRORS]]
-    return "; ".join(reasons + ["and more"] * (len(errors) > MAX_ERRORS)) or None
+    return "; ".join(reasons + ["and more"] * (len(errors) > MAX_ERRORS))
 
 
-def _errors(validator: Any, instance: Any, in_vain: bool) -> Sequence[Any]:
-    """The first errors of ``instance``; ``in_vain`` if it likely has some, which is quicker if it does."""
+def _errors(validator: Any, instance: Any, in_vain: bool) -> Sequence[Any] | None:
+    """The first errors; None if it conforms. ``in_vain`` if it likely does not: that is quicker then."""
     if not in_vain and validator.is_valid(instance):
-        return ()
-    return list(islice(validator.iter_errors(instance), MAX_ERRORS + 1))
+        return None
+    errors = islice(validator.iter_errors(instance), MAX_ERRORS + 1)
+    return list(errors) or (None if in_vain else [])
 
 
 def _zoned(value: Any) -> Any:

@@ -79,7 +79,7 @@ class Parts:
     classes: Archives | None = None
 
 
-NAME = f"flink-{FLINK}-job-server-{patches.BEAM}-mended-{patches.PATCH}"
+NAME = f"flink-{FLINK}-job-server-{patches.BEAM}-patched-{patches.PATCH}"
 """All jars of a cluster."""
 
 
@@ -88,7 +88,7 @@ def _flink() -> Path:
 
 
 def _job_server() -> Path:
-    return jars_folder() / f"beam-flink-job-server-{patches.BEAM}-mended-{patches.PATCH}"
+    return jars_folder() / f"beam-flink-job-server-{patches.BEAM}-patched-{patches.PATCH}"
 
 
 def _boot() -> Path:

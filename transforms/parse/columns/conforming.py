@@ -149,6 +149,8 @@ def _alike(values: Columnar, doubts: Sequence[int], one: Callable[[Any], Any]) -
     None if that is not the same of the first and the last of them.
     """
     certain = sorted(set(range(len(values))).difference(doubts))
+    if not certain:
+        return None
     try:
         first, last = (one(values[certain[end]]) for end in (0, -1))
     except (Reject, *_CANNOT_TELL):

@@ -20,7 +20,7 @@ from tests.transforms.parse.columns.test_json_columns import (
 )
 from transforms.batch.record import RecordBatch
 from transforms.parse.columns.columnar import Columnar
-from transforms.parse.columns.conforming import DOUBTS_SHARE
+from transforms.parse.columns.conforming import DOUBTS_SHARE, checked_columns
 from transforms.parse.columns.json_columns import FEWEST, Reader
 from transforms.parse.parse import ParseConfig, parse
 from transforms.parse.validate import column_checks, validate
@@ -203,3 +203,10 @@ def test_of_records_that_lack_the_same_field_each_is_told_what_else_is_wrong_wit
         f"{lacks}; /n: -2 is less than the minimum of 0",
         lacks,
     ]
+
+
+def test_no_records_lack_nothing() -> None:
+    checks = column_checks(schema_of({}, required=["z"]))
+    none = Columnar({"n": []}, 0, lambda _: {})
+    empty = replace(batch([]), values=none)
+    assert checked_columns(empty, none, checks, "validate", lambda value: value) is None
