@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from typing import Any, Literal
 from sinks.table.target import Column, Target
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import Reject
-from transforms.parse.columns.columnar import Chunks, Columnar, Form, pieces
+from transforms.parse.columns.columnar import Cells, Chunks, Columnar, Form, pieces
 from transforms.parse.columns.json_columns import checked_texts
 from transforms.parse.convert import column_types, number_of
 from transforms.parse.csv.cells import quoted_fields
@@ -93,12 +94,14 @@ def _json_texts(values: Columnar, name: str) -> Sequence[Any] | None:
     if not cells:
         return None
     texts: list[Sequence[Any]] = []
+    changed = False
     for (piece,) in pieces([cells], len(cells)):
         checked = checked_texts(piece)
         if checked is None:
             return None
+        changed = changed or checked is not piece
         texts.append(checked)
-    return Chunks(texts)
+    return Chunks(texts) if changed else cells
 
 
 def _changed_columns(
@@ -111,11 +114,12 @@ def _changed_columns(
 ) -> RecordBatch:
     """``batch`` with other cells, as columns; without the records that are refused."""
     columns = {**values.columns, **as_written}
-    for name in {name for cells in changes.values() for name in cells}:
-        columns[name] = list(columns[name])
-    for index, cells in changes.items():
-        for name, cell in cells.items():
-            columns[name][index] = cell  # type: ignore[index]  # a list of its own
+    changed: defaultdict[str, dict[int, Any]] = defaultdict(dict)
+    for index, of_record in changes.items():
+        for name, cell in of_record.items():
+            changed[name][index] = cell
+    for name, of_column in changed.items():
+        columns[name] = _with(columns[name], of_column)
 
     def row(index: int) -> Mapping[str, Any]:
         decoded = {
@@ -125,12 +129,22 @@ def _changed_columns(
         return {**values[index], **changes.get(index, {}), **decoded}
 
     written = {name: types[name] for name in as_written}
-    changed = Columnar(columns, len(values), row, written, frozenset(as_written))
+    typed = Columnar(columns, len(values), row, written, frozenset(as_written))
     if not refused:
-        return batch.with_values(changed)
+        return batch.with_values(typed)
     good = [index for index in range(len(values)) if index not in refused]
     failures = _failures(batch, refused)
-    return batch.keep(good, changed.picked(good), failures)
+    return batch.keep(good, typed.picked(good), failures)
+
+
+def _with(cells: Sequence[Any], changed: Mapping[int, Any]) -> Sequence[Any]:
+    """``cells``, of which some are others."""
+    if isinstance(cells, Cells) and all(cell is None for cell in changed.values()):
+        return cells.without(list(changed))
+    own = list(cells)
+    for index, cell in changed.items():
+        own[index] = cell
+    return own
 
 
 def _columns(target: Target) -> Sequence[Column]:
@@ -153,6 +167,8 @@ def _candidates(values: Sequence[Mapping[str, Any]], name: str, kind: Kind) -> S
     else:
         cells = [value.get(name) for value in values]
     if kind in ("typed", "any"):
+        if isinstance(cells, Cells):
+            return cells.positions_of("")
         return [i for i, cell in enumerate(cells) if cell == ""] if "" in cells else ()
     if kind == "number":
         return [i for i, cell in enumerate(cells) if isinstance(cell, str) and not _is_usual(cell)]

@@ -13,7 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sinks.text.copy_text import ESCAPES, INTEGER_TYPES, NULL, Encoder
+from sinks.text.date_text import are_usual, beginning, checked_type
 from transforms.parse.columns.arrow_cells import ArrowCells
+
+JSON_TEXT = "text of JSON"
+"""Stands for the type of a column whose cells are texts of JSON, not values."""
 
 PIECE = 5_000
 """How many lines are made at once."""
@@ -30,7 +34,7 @@ def lines_of(
     """The lines of rows, as one piece of data.
 
     Args:
-        kinds: The types of the columns.
+        kinds: The types of the columns, or ``JSON_TEXT``.
         cells: The cells of each column, as many in all of them.
         encoders: What encodes the cells of each, where Arrow does not.
 
@@ -62,10 +66,10 @@ def _texts(kind: str, cells: Sequence[Any], encoder: Encoder) -> Any:
 def _written(kind: str, array: Any) -> Any:
     """The texts of the values of ``array`` for a column of a type; None where Arrow's differ."""
     types, arrow_type = pa.types, array.type
+    if types.is_string(arrow_type):
+        return array if _is_taken(kind, array) else None
     if kind == "jsonb":
         return json_of(array) if types.is_struct(arrow_type) else None
-    if types.is_string(arrow_type):
-        return array if kind in _TEXT_TYPES else None
     if types.is_integer(arrow_type):
         fits = kind in INTEGER_TYPES or kind in _TEXT_TYPES or kind in {"numeric", *_FLOATS}
         return array.cast(pa.string()) if fits else None
@@ -84,6 +88,17 @@ def _written(kind: str, array: Any) -> Any:
     if types.is_date32(arrow_type):
         return array.cast(pa.string()) if kind in {"date", *_INSTANTS} else None
     return None
+
+
+def _is_taken(kind: str, texts: Any) -> bool:
+    """Whether a column of a type takes ``texts`` as they are, apart from what COPY escapes."""
+    if kind in ("json", "jsonb"):
+        return False  # there, a text is a string of JSON
+    dates = checked_type(kind)
+    if dates is None:
+        return True
+    beginnings = pc.utf8_slice_codeunits(texts, 0, beginning(dates)).unique().drop_null()
+    return are_usual(dates, beginnings.to_pylist())
 
 
 def json_of(array: Any, before: str = "") -> Any:

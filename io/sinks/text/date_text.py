@@ -9,7 +9,7 @@ checks what passes here.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Literal
@@ -121,14 +121,24 @@ def checked_type(type_name: str) -> Checked | None:
     return Checked(checked.kind, several=True)
 
 
+def beginning(checked: Checked) -> int:
+    """How many characters at the beginning of a text say whether it is a usual one."""
+    return _USUAL[checked.kind][0]
+
+
+def are_usual(checked: Checked, beginnings: Iterable[str]) -> bool:
+    """Whether texts that begin with ``beginnings`` certainly have one meaning."""
+    return all(map(_USUAL[checked.kind][1].match, beginnings))
+
+
 def check_texts(checked: Checked, texts: Sequence[str]) -> None:
     """Refuse texts that a database might read as dates or times that were not meant.
 
     Raises:
         ValueError: One of them.
     """
-    length, usual = _USUAL[checked.kind]
-    if all(map(usual.match, set(map(itemgetter(slice(length)), texts)))):
+    length = beginning(checked)
+    if are_usual(checked, set(map(itemgetter(slice(length)), texts))):
         return
     for text in texts:
         for part in _parts(text) if checked.several else (text,):

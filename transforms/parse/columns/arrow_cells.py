@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.parse.columns.columnar import Cells
 
@@ -72,3 +74,17 @@ class ArrowCells(Cells):
         """As Arrow has them."""
         places = pa.array(positions, pa.int64())
         return ArrowCells(self.array.take(places), self._values)
+
+    def positions_of(self, text: str) -> Sequence[int]:
+        """Where ``text`` stands; Arrow looks where the cells are texts."""
+        if not pa.types.is_string(self.array.type):
+            return [position for position, cell in enumerate(self) if cell == text]
+        there: Any = pc
+        positions: list[int] = there.indices_nonzero(there.equal(self.array, text)).to_pylist()
+        return positions
+
+    def without(self, positions: Sequence[int]) -> Sequence[Any]:
+        """As Arrow has them."""
+        kept = np.ones(len(self.array), bool)
+        kept[np.asarray(positions, np.int64)] = False
+        return ArrowCells(pc.if_else(pa.array(kept), self.array, None), self._values)

@@ -74,6 +74,14 @@ class Cells(Sequence[Any], ABC):
     def picked(self, positions: Sequence[int]) -> Sequence[Any]:
         """The cells at ``positions``, in that order."""
 
+    @abstractmethod
+    def positions_of(self, text: str) -> Sequence[int]:
+        """Where ``text`` stands, ascending."""
+
+    @abstractmethod
+    def without(self, positions: Sequence[int]) -> Sequence[Any]:
+        """The cells, with None at ``positions``."""
+
 
 class Chunks(Sequence[Any]):
     """The cells of a column in the pieces in which they were read: most commits never need them in one list.

@@ -9,6 +9,9 @@ from transforms.batch.record import Format
 from transforms.parse.columns.columnar import CHUNK, Chunks, Columnar, Reading, Row
 from transforms.parse.csv.rows import parse_cells
 
+FEWEST_BY_ARROW = 500
+"""To import Arrow for fewer rows does not pay."""
+
 
 class CsvReader:
     """Reads the rows of one header.
@@ -38,6 +41,12 @@ class CsvReader:
             max_depth: Of no use: CSV has no depth.
             most_misfits: As above.
         """
+        if len(raws) >= FEWEST_BY_ARROW:
+            from transforms.parse.columns.csv_arrow import cells_of  # with pyarrow
+
+            cells = cells_of(raws, max_bytes, self._format)
+            if cells is not None:
+                return Reading(cells)
         columns: list[list[Sequence[Any]]] = [[] for _ in self._format.columns]
         misfits: list[int] = []
         for start in range(0, len(raws), CHUNK):
@@ -53,8 +62,8 @@ class CsvReader:
                         rows += row
                 if len(misfits) > most_misfits:
                     return None
-            for column, cells in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
-                column.append(cells)
+            for column, texts in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
+                column.append(texts)
         in_pieces = map(Chunks, columns)
         return Reading(dict(zip(self._format.columns, in_pieces, strict=True)), misfits)
 

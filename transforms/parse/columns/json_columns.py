@@ -8,6 +8,7 @@ of a name that a record has twice, the first value may be a number beyond the li
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from itertools import chain
 from threading import Lock
@@ -228,17 +229,19 @@ def _json_texts(raws: Sequence[Any], longest: int) -> Sequence[Any]:
 
 
 def checked_texts(texts: Sequence[Any]) -> Sequence[Any] | None:
-    """Texts of JSON as ``Columnar`` has them; None if one of ``texts`` is none, or is read in another way."""
+    """Texts of JSON as ``Columnar`` has them; None if one of ``texts`` is none, or is read in another way.
+
+    They are ``texts`` themselves where all of them stay as they are written.
+    """
     try:
         raws = [text.encode() for text in texts]
-        values = list(map(_check, raws))
-        text = b"\n".join(raws)
-        if b"null" in text or not _are_plain(text, raws, max(map(len, raws))):
-            values = list(map(decode_json, raws))
-            text = encode_json_lines(values)[:-1]
+        deque(map(_check, raws), 0)
+        joined = b"\n".join(raws)
+        if b"null" not in joined and _are_plain(joined, raws, max(map(len, raws))):
+            return texts
+        return _lines(encode_json_lines(list(map(decode_json, raws)))[:-1])
     except (*UNREADABLE, AttributeError):
         return None
-    return _lines(text)
 
 
 def _are_plain(text: bytes, raws: Sequence[Any], longest: int) -> bool:

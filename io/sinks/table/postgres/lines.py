@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -107,8 +107,7 @@ def _encode_block(target: Target, block: Block, poison: list[Poison], binary: bo
     }
     try:
         if any(isinstance(cells, Cells) for cells in block.cells):
-            kinds = [types[name] for name in block.names]
-            return _encode_arrow(block, kinds, list(encoders.values()), binary)
+            return _encode_arrow(block, types, list(encoders.values()), binary)
         return _encode(block, list(encoders.values()))
     except ENCODE_ERRORS:
         # Encoders take cells in a list. UTF-8 may lack what a text has.
@@ -119,12 +118,13 @@ def _encode_block(target: Target, block: Block, poison: list[Poison], binary: bo
 
 
 def _encode_arrow(
-    block: Block, kinds: Sequence[str], encoders: Sequence[Encoder], binary: bool
+    block: Block, types: Mapping[str, str], encoders: Sequence[Encoder], binary: bool
 ) -> Lines:
     # With pyarrow, which most runs do not need.
     from sinks.text.arrow_binary import binary_of
-    from sinks.text.arrow_text import lines_of
+    from sinks.text.arrow_text import JSON_TEXT, lines_of
 
+    kinds = [JSON_TEXT if name in block.texts else types[name] for name in block.names]
     texts = Texts(lambda: lines_of(kinds, block.cells, encoders), len(block.indices))
     data = binary_of(kinds, block.cells) if binary and block.indices else None
     if data is None:

@@ -24,6 +24,7 @@ from sources.files.framing import (
     RefusedRecord,
     line_offsets,
 )
+from transforms.parse.csv.pairs import are_paired
 
 
 class _State(Enum):
@@ -172,10 +173,15 @@ class CsvFramer:
         else:
             lines = block.split(b"\n")
         tail = lines.pop()
+        start = 0
         if lines and self._partial.length:
+            start = len(lines[0]) + 1
             self._extend(lines.pop(0), b"\n" if ends is None else ends.pop(0))
         if lines and (self._partial.length or self._is_marked(block)):
-            self._cut_quoted(lines, ends)
+            if ends is None and self._are_paired(block, start):
+                self._add(lines)
+            else:
+                self._cut_quoted(lines, ends)
         elif lines:
             self._add(lines)
         if tail:
@@ -186,6 +192,12 @@ class CsvFramer:
         return bool(
             (self._quote and self._quote in block) or (self._escape and self._escape in block)
         )
+
+    def _are_paired(self, block: bytes, start: int) -> bool:
+        """Whether each line of ``block`` from ``start`` on is surely a record by itself."""
+        if self._partial.length or self._escape or not self._quote:
+            return False
+        return are_paired(block, self._delimiter, self._quote, start)
 
     def _cut_quoted(self, lines: list[bytes], ends: Sequence[bytes] | None) -> None:
         """Frame lines that may open, close or lie within quotes.

@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sinks.text.arrow_text import PIECE, lines_of
-from sinks.text.copy_text import copy_data, encoder_of
+from sinks.text.arrow_text import JSON_TEXT, PIECE, lines_of
+from sinks.text.copy_text import copy_data, encode_json_texts, encoder_of
 from sources.files.parquet.arrow_columns import values_of
 from transforms.parse.columns.arrow_cells import ArrowCells
 
 KINDS = [
     *("text", "uuid", "int4", "int8", "numeric", "float8", "float4", "bool", "timestamptz"),
     *("timestamp", "date", "time", "jsonb", "json", "bytea", "_text"),
+    *("interval", "tstzrange", "_date", "inet"),
 ]
 
 _TEXT = st.sampled_from(
@@ -36,6 +37,8 @@ _NESTED = pa.struct([("p", pa.struct([("b", pa.bool_())])), ("f", pa.float64())]
 CASES: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (pa.string(), _TEXT),
     (pa.string(), st.text("ab", max_size=3)),
+    (pa.string(), st.sampled_from(["2026-01-31T10:15:00Z", "2026-01-31", "10:15", "", "P1D"])),
+    (pa.string(), st.sampled_from(["now", "20260131", "31/01/2026", "1700000000", "5", "é" * 12])),
     (pa.int64(), _NUMBERS),
     (pa.uint8(), st.integers(0, 255)),
     (pa.bool_(), st.booleans()),
@@ -73,7 +76,7 @@ def value_in(kind: str, text: str) -> Any:
         return repr(float(text))
     if kind == "jsonb":
         return json.loads(text.replace("\\\\", "\\"), parse_float=Decimal)
-    if kind in ("timestamp", "timestamptz", "date"):
+    if kind in ("timestamp", "timestamptz", "date") and text[:1].isdigit():
         return dt.datetime.fromisoformat(text)
     return text
 
@@ -100,6 +103,12 @@ def test_columns_that_arrow_does_not_write_stand_beside_those_that_it_writes() -
     kinds = ["int8", "text", "bytea"]
     whole = lines_of(kinds, columns, list(map(encoder_of, kinds)))
     assert whole == b"1\tx\\t\t\\\\x00\n2\t\\N\t\\N\n"
+
+
+def test_texts_of_json_are_escaped_as_without_arrow() -> None:
+    texts = cells(['{"k":"\\n"}', None, "[1]", '"é"'], pa.string())
+    wanted = copy_data(encode_json_texts(list(texts)))
+    assert lines_of([JSON_TEXT], [texts], [encode_json_texts]) == wanted
 
 
 def test_lines_of_several_pieces_are_in_their_order() -> None:

@@ -36,5 +36,19 @@ def test_cells_of_other_types_are_joined_as_values() -> None:
     assert cells([1]).joined([cells(["a"], pa.string()), [None]]) == [1, "a", None]
 
 
+def test_a_text_is_looked_for_in_texts_and_in_other_values() -> None:
+    texts = cells(["", "a", None, ""], pa.string())
+    assert texts.positions_of("") == [0, 3]
+    assert texts[1:].positions_of("") == [2]
+    assert cells([1, 2]).positions_of("1") == []
+
+
+def test_cells_that_are_taken_out_are_null() -> None:
+    rest = cells(["", "a", None, "b"], pa.string())[1:].without([0])
+    assert isinstance(rest, ArrowCells)
+    assert list(rest) == [None, None, "b"]
+    assert rest.has_null
+
+
 def test_picked_cells_are_in_the_order_of_their_positions() -> None:
     assert list(cells([1, None, 3]).picked([2, 1, 2])) == [3, None, 3]

@@ -13,8 +13,11 @@ from sinks.table.cells import with_typed_cells
 from sinks.table.config import OnConflict
 from sinks.table.rows import rows_of
 from sinks.table.target import Column, Target
-from sinks.text.copy_text import encode_json_texts, encoder_of
+from sinks.text.arrow_text import JSON_TEXT, lines_of
+from sinks.text.copy_text import copy_data, encode_json_texts, encoder_of
 from transforms.batch.record import Format, RecordBatch, Span
+from transforms.parse.columns import csv_columns
+from transforms.parse.columns.arrow_cells import ArrowCells
 from transforms.parse.columns.columnar import Columnar, ColumnForms
 from transforms.parse.columns.csv_columns import csv_reader_of
 from transforms.parse.json_text import decode_json
@@ -80,7 +83,11 @@ def copied(parsed: RecordBatch) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {}
     for name, kind in TYPES.items():
         encode = encode_json_texts if name in rows.texts else encoder_of(kind)
-        texts: list[Any] = list(encode(rows.cells(name)))
+        cells = rows.cells(name)
+        texts: list[Any] = list(encode(list(cells)))
+        if isinstance(cells, ArrowCells):
+            lines = lines_of([JSON_TEXT if name in rows.texts else kind], [cells], [encode])
+            assert lines == copy_data(texts)
         if kind == "jsonb":
             texts = [
                 text if text == "\\N" else decode_json(text.replace("\\\\", "\\")) for text in texts
@@ -96,10 +103,20 @@ def compare(raws: list[bytes]) -> RecordBatch:
     assert list(exact.offsets) == list(quick.offsets)
     assert list(exact.values or ()) == list(quick.values or ())
     slow, fast = typed(exact), typed(quick)
+    compare_typed(slow, fast)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_columns, "FEWEST_BY_ARROW", 1)
+        by_arrow = parse(batch(raws), QUICK)
+    assert refusals(exact) == refusals(by_arrow)
+    compare_typed(slow, typed(by_arrow))
+    return fast
+
+
+def compare_typed(slow: RecordBatch, fast: RecordBatch) -> None:
     assert refusals(slow) == refusals(fast)
+    assert list(slow.offsets) == list(fast.offsets)
     assert repr(list(slow.values or ())) == repr(list(fast.values or ()))
     assert copied(slow) == copied(fast)
-    return fast
 
 
 @pytest.mark.parametrize("place", range(1, 4))
@@ -114,6 +131,17 @@ def test_any_cell_in_any_column_is_read_as_it_is_by_itself(place: int, cell: byt
 @given(st.lists(st.lists(st.sampled_from(CELLS), min_size=3, max_size=4), max_size=5))
 def test_hostile_rows_are_told_from_good_ones(rows: list[list[bytes]]) -> None:
     compare(filled([b"7," + b",".join(row) for row in rows]))
+
+
+def test_rows_by_arrow_stay_there_up_to_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_columns, "FEWEST_BY_ARROW", 1)
+    values = typed(parse(batch([b'1,,"{""k"":1}",a', b"2,3,[],"]), QUICK)).values
+    assert isinstance(values, Columnar)
+    assert all(isinstance(cells, ArrowCells) for cells in values.columns.values())
+    assert list(values) == [
+        {"id": "1", "n": None, "j": {"k": 1}, "t": "a"},
+        {"id": "2", "n": "3", "j": [], "t": ""},
+    ]
 
 
 def test_json_is_taken_as_it_is_written() -> None:
