@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sinks.text.arrow_text import data_of, json_of
+from sinks.text.arrow_text import JSONB_TEXT, data_of, json_of
+from sinks.text.arrow_values import scales_of, values_of
 from transforms.parse.columns.arrow_cells import ArrowCells
 
 PIECE = 5_000
@@ -25,6 +26,11 @@ _HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 _WHOLE = {"int2": pa.int16(), "int4": pa.int32(), "int8": pa.int64()}
 _STRINGS = frozenset({"text", "varchar", "bpchar"})
+_READ = frozenset({*_WHOLE, "numeric", "bool", "date", "timestamp", "timestamptz"})
+"""The types whose values are read from texts here."""
+
+_JSONB = "\x01"
+"""What stands before a text of JSON: the number of the format."""
 
 _UUID = 36
 _DASHES = (8, 13, 18, 23)
@@ -55,7 +61,7 @@ def binary_of(kinds: Sequence[str], cells: Sequence[Sequence[Any]]) -> bytes | N
     """The data of rows; None where a value may not be the one that its text is.
 
     Args:
-        kinds: The types of the columns.
+        kinds: The types of the columns, or ``JSONB_TEXT``.
         cells: The cells of each column, as many in all of them.
     """
     columns: list[tuple[Any, Fixed | None]] = []
@@ -65,7 +71,10 @@ def binary_of(kinds: Sequence[str], cells: Sequence[Sequence[Any]]) -> bytes | N
         fixed = _fixed(kind, column.array.type)
         if fixed is None and not _is_text(kind, column.array.type):
             return None
-        columns.append((column.array, fixed))
+        array: Any = column.array
+        if kind == JSONB_TEXT:
+            array = pc.binary_join_element_wise(_JSONB, array, "")
+        columns.append((array, fixed))
     pieces = [_HEAD]
     for start in range(0, len(cells[0]), PIECE):
         piece = _piece([(array.slice(start, PIECE), fixed) for array, fixed in columns])
@@ -142,13 +151,13 @@ def _bytes(numbers: Any, kind: str) -> Bytes:
 def _is_text(kind: str, arrow_type: Any) -> bool:
     if kind == "jsonb":
         return bool(pa.types.is_struct(arrow_type))
-    return kind in _STRINGS and bool(pa.types.is_string(arrow_type))
+    return (kind in _STRINGS or kind == JSONB_TEXT) and bool(pa.types.is_string(arrow_type))
 
 
 def _texts(array: Any) -> Any:
     """Strings as they are, and records as ``jsonb`` takes them; None where one has to be looked at."""
     if pa.types.is_struct(array.type):
-        texts = json_of(array, "\x01")
+        texts = json_of(array, _JSONB)
         return None if texts is None else texts.view(pa.binary())
     return None if b"\0" in data_of(array) else array.view(pa.binary())
 
@@ -158,8 +167,10 @@ def _fixed(kind: str, arrow_type: Any) -> Fixed | None:
     types = pa.types
     if kind in _WHOLE and types.is_integer(arrow_type):
         return lambda array: _whole(array, _WHOLE[kind])
-    if kind == "uuid" and types.is_string(arrow_type):
-        return uuids_of
+    if types.is_string(arrow_type):
+        if kind == "uuid":
+            return uuids_of
+        return (lambda array: _read(kind, array)) if kind in _READ else None
     if kind == "numeric" and types.is_decimal128(arrow_type):
         return _decimals
     if kind == "bool" and types.is_boolean(arrow_type):
@@ -175,6 +186,17 @@ def _fixed(kind: str, arrow_type: Any) -> Fixed | None:
     ):
         return _moments
     return None
+
+
+def _read(kind: str, texts: Any) -> Bytes | None:
+    """The bytes of the values that a column of a type reads from ``texts``."""
+    values = values_of(kind, texts)
+    if values is None:
+        return None
+    if kind == "numeric":
+        return _decimals(values, scales_of(texts))
+    fixed = _fixed(kind, values.type)
+    return None if fixed is None else fixed(values)
 
 
 def _whole(array: Any, arrow_type: Any) -> Bytes | None:
@@ -234,10 +256,14 @@ def _are_within(numbers: Any, seconds: int, *, per_second: bool = False) -> bool
     return bool(bounds[0] <= int(numbers.min()) and int(numbers.max()) <= bounds[1])
 
 
-def _decimals(array: Any) -> Bytes | None:
+def _decimals(array: Any, scales: Any = None) -> Bytes | None:
     """Numbers of up to 18 digits, each with as many groups of digits as the longest needs.
 
     The server leaves out zeros in front and at the end.
+
+    Args:
+        array: The numbers.
+        scales: How many digits behind the point each shows; None for as many as its type has.
     """
     scale = array.type.scale
     if not 0 <= scale <= _MOST_BEHIND:
@@ -256,9 +282,11 @@ def _decimals(array: Any) -> Bytes | None:
     while before < 5 and len(whole) and int(whole.max()) >= _GROUP**before:
         before += 1
     digits = [*_groups(whole, before), *digits]
-    head = [len(digits), before - 1, 0, scale]
+    head: list[Any] = [len(digits), before - 1, 0, scale]
     written = np.empty((len(low), len(head) + len(digits)), ">i2")
     written[:, : len(head)] = head
+    if scales is not None:
+        written[:, 3] = scales
     written[:, 2] = np.where(low < 0, _NEGATIVE, 0)
     for place, group in enumerate(digits, start=len(head)):
         written[:, place] = group

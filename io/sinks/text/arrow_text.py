@@ -16,8 +16,8 @@ from sinks.text.copy_text import ESCAPES, INTEGER_TYPES, NULL, Encoder
 from sinks.text.date_text import are_usual, beginning, checked_type
 from transforms.parse.columns.arrow_cells import ArrowCells
 
-JSON_TEXT = "text of JSON"
-"""Stands for the type of a column whose cells are texts of JSON, not values."""
+JSONB_TEXT = "jsonb as text"
+"""Stands for the type of a ``jsonb`` column whose cells are texts of JSON, not values."""
 
 PIECE = 5_000
 """How many lines are made at once."""
@@ -34,7 +34,7 @@ def lines_of(
     """The lines of rows, as one piece of data.
 
     Args:
-        kinds: The types of the columns, or ``JSON_TEXT``.
+        kinds: The types of the columns, or ``JSONB_TEXT``.
         cells: The cells of each column, as many in all of them.
         encoders: What encodes the cells of each, where Arrow does not.
 

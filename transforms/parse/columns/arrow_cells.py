@@ -79,9 +79,9 @@ class ArrowCells(Cells):
         """Where ``text`` stands; Arrow looks where the cells are texts."""
         if not pa.types.is_string(self.array.type):
             return [position for position, cell in enumerate(self) if cell == text]
-        there: Any = pc
-        positions: list[int] = there.indices_nonzero(there.equal(self.array, text)).to_pylist()
-        return positions
+        texts: Any = self.array
+        positions: Any = pc.indices_nonzero(pc.equal(texts, pa.scalar(text)))
+        return list(positions.to_pylist())
 
     def without(self, positions: Sequence[int]) -> Sequence[Any]:
         """As Arrow has them."""

@@ -50,7 +50,7 @@ def are_paired(data: bytes, delimiter: bytes, quote: bytes, start: int = 0) -> b
 
 
 def _are_among(read: Any, expected: tuple[int, ...]) -> bool:
-    found = np.zeros(len(read), bool)
+    hits = np.zeros(len(read), bool)
     for byte in expected:
-        found |= read == byte
-    return bool(found.all())
+        hits |= read == byte
+    return bool(hits.all())

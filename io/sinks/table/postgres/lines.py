@@ -122,9 +122,12 @@ def _encode_arrow(
 ) -> Lines:
     # With pyarrow, which most runs do not need.
     from sinks.text.arrow_binary import binary_of
-    from sinks.text.arrow_text import JSON_TEXT, lines_of
+    from sinks.text.arrow_text import JSONB_TEXT, lines_of
 
-    kinds = [JSON_TEXT if name in block.texts else types[name] for name in block.names]
+    kinds = [
+        JSONB_TEXT if name in block.texts and types[name] == "jsonb" else types[name]
+        for name in block.names
+    ]
     texts = Texts(lambda: lines_of(kinds, block.cells, encoders), len(block.indices))
     data = binary_of(kinds, block.cells) if binary and block.indices else None
     if data is None:

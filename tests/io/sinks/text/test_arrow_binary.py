@@ -13,10 +13,12 @@ from typing import Any
 import psycopg2
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sinks.text.arrow_binary import PIECE, binary_of
-from sinks.text.arrow_text import lines_of
-from sinks.text.copy_text import encoder_of
+from sinks.text.arrow_text import JSONB_TEXT, lines_of
+from sinks.text.copy_text import encode_json_texts, encoder_of
 from transforms.parse.columns.arrow_cells import ArrowCells
 
 PAIR = pa.struct([("k", pa.int64()), ("s", pa.string())])
@@ -35,6 +37,15 @@ TAKEN: list[tuple[str, Any, list[Any]]] = [
     ("bool", pa.bool_(), [True, False]),
     ("float8", pa.float64(), [0.1, -0.0, 1e300, 5e-324, float("nan"), float("-inf")]),
     ("uuid", pa.string(), [*UUIDS, UUIDS[3].upper()]),
+    ("int8", pa.string(), ["0", "-1", "9223372036854775807", "-9223372036854775808"]),
+    ("int2", pa.string(), ["0", "-32768"]),
+    ("numeric", pa.string(), ["1", "1.50", "-0.001", ".5", "5.", "007", "-0", "0.0"]),
+    ("numeric(9, 1)", pa.string(), ["1", "1.55", "-0.049"]),
+    ("bool", pa.string(), ["true", "false"]),
+    ("date", pa.string(), ["2026-01-31", "0001-01-01", "9999-12-31"]),
+    ("timestamptz", pa.string(), ["2026-01-31T10:15:00Z", "0001-01-01 00:00:00.000001+00:00"]),
+    ("timestamptz(0)", pa.string(), ["2026-01-31T10:15:00.5Z", "2026-01-31T10:15:01.5Z"]),
+    ("timestamp", pa.string(), ["2026-01-31T10:15:00", "9999-12-31 23:59:58.999999"]),
     ("text", pa.string(), ["", "é\u2028", "\\N", "\t\n\r\\", "\x01", "x" * 3_000]),
     ("varchar(3)", pa.string(), ["abc", ""]),
     ("bpchar", pa.string(), ["ab  ", " a"]),
@@ -57,7 +68,26 @@ TAKEN: list[tuple[str, Any, list[Any]]] = [
 LEFT: list[tuple[str, Any, list[Any]]] = [
     ("int2", pa.int64(), [32_768]),
     ("int8", pa.uint64(), [2**63]),
-    ("int8", pa.string(), ["1"]),
+    ("int8", pa.string(), ["1", "01"]),
+    ("int8", pa.string(), ["0x10"]),
+    ("int2", pa.string(), ["32768"]),
+    ("numeric", pa.string(), ["1e5"]),
+    ("numeric", pa.string(), ["NaN"]),
+    ("numeric", pa.string(), [""]),
+    ("numeric", pa.string(), ["1" * 19]),
+    ("bool", pa.string(), ["true", "t"]),
+    ("date", pa.string(), ["2026-01-31", "20260131"]),
+    ("date", pa.string(), ["0000-12-31"]),
+    ("timestamptz", pa.string(), ["2026-01-31T10:15:00"]),
+    ("timestamptz", pa.string(), ["2026-01-31T10:15:00+16:00"]),
+    ("timestamptz", pa.string(), ["2026-01-31T10:15Z"]),
+    ("timestamptz", pa.string(), ["2026-01-31T10:15:00.1234567Z"]),
+    ("timestamptz", pa.string(), ["2026-01-31T23:59:60Z"]),
+    ("timestamptz", pa.string(), ["0000-01-31T10:15:00Z"]),
+    ("timestamp", pa.string(), ["2026-01-31T10:15:00Z"]),
+    ("timestamp", pa.string(), ["2026-01-31 10:15"]),
+    ("time", pa.string(), ["10:15"]),
+    ("float8", pa.string(), ["0.1"]),
     ("text", pa.int64(), [1]),
     ("text", pa.string(), ["\0"]),
     ("uuid", pa.string(), ["6f9619ff8b86d011b42d00cf4fc964ff"]),
@@ -153,3 +183,47 @@ def test_rows_of_several_pieces_are_in_their_order(cursor: Any) -> None:
     assert data is not None
     rows = loaded(cursor, "n int8", data, "binary")
     assert rows == "".join(f"{number}\n" for number in numbers).encode()
+
+
+def test_texts_of_json_are_what_the_server_reads_of_them(cursor: Any) -> None:
+    columns = [cells(['{"k": 1.50}', None, '"é"', "[null]"], pa.string())]
+    data = binary_of([JSONB_TEXT], columns)
+    assert data is not None
+    texts = lines_of([JSONB_TEXT], columns, [encode_json_texts])
+    assert loaded(cursor, "j jsonb", data, "binary") == loaded(cursor, "j jsonb", texts, "text")
+
+
+READ = {
+    "int8": st.text("0123456789-+x ", min_size=1, max_size=20),
+    "int4": st.integers(-(2**32), 2**32).map(str),
+    "numeric": st.text("0123456789.-+e", min_size=1, max_size=20),
+    "bool": st.sampled_from(["true", "false", "t", "TRUE", "1", ""]),
+    "date": st.dates().map(str) | st.text("0123456789-", min_size=10, max_size=10),
+    "timestamptz": st.datetimes().map(lambda at: at.isoformat() + "Z")
+    | st.tuples(
+        st.text("0129-:T .", min_size=19, max_size=26), st.sampled_from(["Z", "+00:00", "+01"])
+    ).map("".join)
+    | st.tuples(st.datetimes(), st.text("0.,+-:Z ", max_size=9)).map(
+        lambda each: f"{each[0]}{each[1]}Z"
+    ),
+    "timestamp": st.datetimes().map(str)
+    | st.tuples(st.datetimes(), st.text("0.,+-:Z ", max_size=9)).map(
+        lambda each: f"{each[0]}{each[1]}"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", READ)
+@settings(max_examples=300)
+@given(data=st.data())
+def test_any_text_that_is_read_here_is_the_value_that_the_server_reads(
+    cursor: Any, kind: str, data: st.DataObject
+) -> None:
+    column = cells(data.draw(st.lists(READ[kind], min_size=1, max_size=3)), pa.string())
+    read = binary_of([kind], [column])
+    if read is not None:
+        texts = lines_of([kind], [column], [encoder_of(kind)])
+        here, there = (
+            loaded(cursor, f"c {kind}", *each) for each in ((read, "binary"), (texts, "text"))
+        )
+        assert here == there

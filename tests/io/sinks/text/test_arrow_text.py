@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sinks.text.arrow_text import JSON_TEXT, PIECE, lines_of
+from sinks.text.arrow_text import JSONB_TEXT, PIECE, lines_of
 from sinks.text.copy_text import copy_data, encode_json_texts, encoder_of
 from sources.files.parquet.arrow_columns import values_of
 from transforms.parse.columns.arrow_cells import ArrowCells
@@ -108,7 +108,7 @@ def test_columns_that_arrow_does_not_write_stand_beside_those_that_it_writes() -
 def test_texts_of_json_are_escaped_as_without_arrow() -> None:
     texts = cells(['{"k":"\\n"}', None, "[1]", '"é"'], pa.string())
     wanted = copy_data(encode_json_texts(list(texts)))
-    assert lines_of([JSON_TEXT], [texts], [encode_json_texts]) == wanted
+    assert lines_of([JSONB_TEXT], [texts], [encode_json_texts]) == wanted
 
 
 def test_lines_of_several_pieces_are_in_their_order() -> None:

@@ -39,12 +39,16 @@ def test_cells_of_other_types_are_joined_as_values() -> None:
 def test_a_text_is_looked_for_in_texts_and_in_other_values() -> None:
     texts = cells(["", "a", None, ""], pa.string())
     assert texts.positions_of("") == [0, 3]
-    assert texts[1:].positions_of("") == [2]
+    behind = texts[1:]
+    assert isinstance(behind, ArrowCells)
+    assert behind.positions_of("") == [2]
     assert cells([1, 2]).positions_of("1") == []
 
 
 def test_cells_that_are_taken_out_are_null() -> None:
-    rest = cells(["", "a", None, "b"], pa.string())[1:].without([0])
+    behind = cells(["", "a", None, "b"], pa.string())[1:]
+    assert isinstance(behind, ArrowCells)
+    rest = behind.without([0])
     assert isinstance(rest, ArrowCells)
     assert list(rest) == [None, None, "b"]
     assert rest.has_null

@@ -13,7 +13,7 @@ from sinks.table.cells import with_typed_cells
 from sinks.table.config import OnConflict
 from sinks.table.rows import rows_of
 from sinks.table.target import Column, Target
-from sinks.text.arrow_text import JSON_TEXT, lines_of
+from sinks.text.arrow_text import JSONB_TEXT, lines_of
 from sinks.text.copy_text import copy_data, encode_json_texts, encoder_of
 from transforms.batch.record import Format, RecordBatch, Span
 from transforms.parse.columns import csv_columns
@@ -86,7 +86,7 @@ def copied(parsed: RecordBatch) -> dict[str, list[Any]]:
         cells = rows.cells(name)
         texts: list[Any] = list(encode(list(cells)))
         if isinstance(cells, ArrowCells):
-            lines = lines_of([JSON_TEXT if name in rows.texts else kind], [cells], [encode])
+            lines = lines_of([JSONB_TEXT if name in rows.texts else kind], [cells], [encode])
             assert lines == copy_data(texts)
         if kind == "jsonb":
             texts = [

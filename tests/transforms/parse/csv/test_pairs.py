@@ -24,8 +24,8 @@ def lines_of(text: str) -> list[list[str]] | None:
         whole = list(csv.reader(StringIO(text, newline=""), strict=True))
     except csv.Error:
         return None
-    each = [row for of_line in rows for row in (of_line or [[]])]
-    return whole if whole == each and len(whole) == len(lines) else None
+    alone = [row for of_line in rows for row in (of_line or [[]])]
+    return whole if whole == alone and len(whole) == len(lines) else None
 
 
 @settings(max_examples=2_000)
