@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,8 @@ from sinks.table.config import OnConflict
 from sinks.table.target import Column, Target
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.record import Format, RecordBatch, Span
+from transforms.parse.columns import csv_columns
+from transforms.parse.columns.columnar import ColumnForms
 from transforms.parse.parse import ParseConfig, parse
 from transforms.route.table_name import TableName
 
@@ -135,6 +138,57 @@ def test_whole_numbers_are_stored_as_numbers(database: Database) -> None:
     batch = csv_batch(b"1,007,5", columns=("id", "n", "f"))
     database.sink("typed", key=("id",)).commit([batch])
     assert database.rows("SELECT n, f FROM typed") == [(7, 5)]
+
+
+USUAL = {
+    "n": (b"1", b"-7", b"0", b""),
+    "f": (b"1.50", b"2", b"-0.001", b""),
+    "d": (b"2026-01-31", b"0001-01-01", b""),
+    "b": (b"true", b"false", b""),
+    "s": (b"a", b'"a,""b"""', "é".encode(), b"\\N", b"\t", b'""', b""),
+    "j": (b'"{""k"":1.50}"', b"[]", b"null", b'"[""\\u00e9""]"', b""),
+}
+HOSTILE = {
+    "n": (b"+1", b"01", b"0x10", b"1.5", b"99999999999", b" 1", b'""'),
+    "f": (b"1e5", b"NaN", b"x", b"1" * 50, b'""'),
+    "d": (b"now", b"20260131", b"31/01/2026", b"2026-02-30", b"0000-01-01"),
+    "b": (b"t", b"TRUE", b"maybe", b" true"),
+    "s": (b"\0", b'"a\nb"', b'5" pipe', b"x" * 30, b'"never closed'),
+    "j": (b"{a: 1}", b'"{""k"":"', b'"""a"""', b"NaN"),
+}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3], ids=["usual", "a few hostile", "many hostile"])
+def test_rows_read_by_arrow_become_what_they_become_by_themselves(
+    database: Database, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    rng = random.Random(share)
+    rows = [
+        b",".join(
+            [b"%d" % number]
+            + [rng.choice((HOSTILE if rng.random() < share else USUAL)[name]) for name in TYPED[1:]]
+        )
+        for number in range(300)
+    ]
+    outcomes = []
+    for fewest in (len(rows) + 1, 1):
+        monkeypatch.setattr(csv_columns, "FEWEST_BY_ARROW", fewest)
+        database.run("DROP TABLE IF EXISTS typed")
+        database.run(CREATE)
+        span = Span(f"file:///{fewest}.csv", "v", 0, len(rows))
+        batch = RecordBatch(span, Format("csv", TYPED), range(len(rows)), rows)
+        parsed = parse(batch, ParseConfig(columns=ColumnForms()))
+        (settled,) = database.sink("typed", key=("id",)).commit([parsed])
+        outcomes.append(
+            (
+                list(map(repr, database.rows("SELECT * FROM typed ORDER BY id"))),
+                sorted((dead.raw, dead.category, dead.message) for dead in settled.dead),
+                counts(settled),
+            )
+        )
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][2]["inserted"] > 0
+    assert bool(outcomes[0][1]) == bool(share)
 
 
 def target(columns: Mapping[str, str]) -> Target:
