@@ -177,7 +177,7 @@ profile: setup ## Show where the time of an ingest into Postgres goes (OPTIONS='
 	$(PROFILING)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement benchmarks/profiling/requirements.txt
 	$(BIN)/python -m benchmarks.profiling.run $(PROFILING)/bin/py-spy $(OPTIONS)
 
-bench-formats: setup ## Measure the CPU seconds of an ingest of JSON lines, Parquet, CSV and Avro (OPTIONS='--beside CHECKOUT')
+bench-formats: setup ## Measure an ingest of JSON lines, Parquet, CSV and Avro, in turns (OPTIONS='--beside CHECKOUT')
 	$(BIN)/python -m benchmarks.profiling.costs $(OPTIONS)
 
 bench-sqlite: setup ## Load a million records into SQLite by a plain loader and by Sluice, in turns

