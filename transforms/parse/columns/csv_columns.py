@@ -42,11 +42,11 @@ class CsvReader:
             most_misfits: As above.
         """
         if len(raws) >= FEWEST_BY_ARROW:
-            from transforms.parse.columns.csv_arrow import cells_of  # with pyarrow
+            from transforms.parse.columns.csv_arrow import read_by_arrow  # with pyarrow
 
-            cells = cells_of(raws, max_bytes, self._format)
-            if cells is not None:
-                return Reading(cells)
+            reading = read_by_arrow(raws, max_bytes, self._format)
+            if reading is not None:
+                return reading if len(reading.misfits) <= most_misfits else None
         columns: list[list[Sequence[Any]]] = [[] for _ in self._format.columns]
         misfits: list[int] = []
         for start in range(0, len(raws), CHUNK):
