@@ -43,6 +43,7 @@ def read_by_arrow(
         or data.startswith(_BOM)  # Arrow would leave it out
         or max(map(len, raws)) > max_bytes
         or not all(raws)
+        or not _is_utf8(data)
     ):
         return None
     quote = format.quote.encode()
@@ -69,13 +70,25 @@ def read_by_arrow(
                 invalid_row_handler=leave_out,
             ),
             csv.ConvertOptions(
-                column_types=dict.fromkeys(format.columns, pa.string()), strings_can_be_null=False
+                check_utf8=False,
+                column_types=dict.fromkeys(format.columns, pa.string()),
+                strings_can_be_null=False,
             ),
         )
     except pa.ArrowInvalid:
         return None
     columns = [ArrowCells(column.combine_chunks(), _values) for column in table.columns]
     return Reading(dict(zip(format.columns, columns, strict=True)), misfits)
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _values(array: pa.Array[Any]) -> list[Any]:

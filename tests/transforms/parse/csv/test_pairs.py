@@ -28,7 +28,7 @@ def lines_of(text: str) -> list[list[str]] | None:
     return whole if whole == alone and len(whole) == len(lines) else None
 
 
-@settings(max_examples=2_000)
+@settings(max_examples=1_000)
 @given(texts)
 def test_rows_with_paired_quotes_are_well_formed_and_end_with_their_line(text: str) -> None:
     if are_paired(text.encode(), b",", b'"'):
