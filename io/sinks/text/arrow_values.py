@@ -74,7 +74,7 @@ def _moments(texts: Any, arrow_type: Any) -> Any:
     """Moments to the second or finer."""
     heads = data_of(pc.binary_slice(texts.view(pa.binary()), 0, _SECONDS))
     if len(heads) != _SECONDS * len(texts):
-        return None  # a length below may only be made up for by one beyond, which no slice has
+        return None  # no slice is longer, so one is shorter
     for place, marks in _MARKS.items():
         if heads[place::_SECONDS].translate(None, marks):
             return None

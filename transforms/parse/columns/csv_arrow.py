@@ -1,7 +1,7 @@
 """Read CSV by Arrow: in a fifth of the time that ``csv`` takes, and no cell becomes a value of Python.
 
 Arrow reads more than ``csv`` does, so it gets only rows that both read alike: those whose quotes are all where
-RFC 4180 has them, one on each line.
+RFC 4180 has them.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
 from transforms.batch.record import Format
 from transforms.parse.columns.arrow_cells import ArrowCells
 from transforms.parse.columns.columnar import Reading
-from transforms.parse.csv.pairs import are_paired
+from transforms.parse.csv.pairs import row_ends
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -38,16 +39,13 @@ def read_by_arrow(
     if (
         format.escape
         or (format.encoding or "utf-8") != "utf-8"
-        or data.count(b"\n") > len(raws)  # one of them is within quotes
         or b"\r" in data
         or data.startswith(_BOM)  # Arrow would leave it out
         or max(map(len, raws)) > max_bytes
         or not all(raws)
         or not _is_utf8(data)
+        or not _end_alike(data, raws, format)
     ):
-        return None
-    quote = format.quote.encode()
-    if quote and quote in data and not are_paired(data, format.delimiter.encode(), quote):
         return None
     misfits: list[int] = []
 
@@ -67,6 +65,7 @@ def read_by_arrow(
                 delimiter=format.delimiter,
                 quote_char=format.quote or False,
                 escape_char=False,
+                newlines_in_values=True,
                 invalid_row_handler=leave_out,
             ),
             csv.ConvertOptions(
@@ -79,6 +78,21 @@ def read_by_arrow(
         return None
     columns = [ArrowCells(column.combine_chunks(), _values) for column in table.columns]
     return Reading(dict(zip(format.columns, columns, strict=True)), misfits)
+
+
+def _end_alike(data: bytes, raws: Sequence[bytes], format: Format) -> bool:  # noqa: A002
+    """Whether the rows of ``data`` are ``raws``, by their quotes."""
+    lines = data.count(b"\n")
+    quote = format.quote.encode()
+    if not quote or quote not in data:
+        return lines == len(raws)
+    ends = row_ends(data, format.delimiter.encode(), quote)
+    if ends is None or len(ends) != len(raws):
+        return False
+    if lines == len(raws):
+        return True
+    lengths = np.fromiter(map(len, raws), np.intp, len(raws))
+    return bool((np.cumsum(lengths + 1) - 1 == ends).all())
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -24,7 +24,7 @@ from sources.files.framing import (
     RefusedRecord,
     line_offsets,
 )
-from transforms.parse.csv.pairs import are_paired
+from transforms.parse.csv.pairs import row_ends
 
 
 class _State(Enum):
@@ -173,14 +173,15 @@ class CsvFramer:
         else:
             lines = block.split(b"\n")
         tail = lines.pop()
-        start = 0
-        if lines and self._partial.length:
-            start = len(lines[0]) + 1
-            self._extend(lines.pop(0), b"\n" if ends is None else ends.pop(0))
-        if lines and (self._partial.length or self._is_marked(block)):
-            if ends is None and self._are_paired(block, start):
-                self._add(lines)
-            else:
+        taken = start = 0
+        while taken < len(lines) and self._partial.length:
+            self._extend(lines[taken], b"\n" if ends is None else ends[taken])
+            start += len(lines[taken]) + 1
+            taken += 1
+        if taken:
+            lines, ends = lines[taken:], None if ends is None else ends[taken:]
+        if lines and self._is_marked(block):
+            if ends is not None or not self._cut_paired(block, lines, start):
                 self._cut_quoted(lines, ends)
         elif lines:
             self._add(lines)
@@ -193,11 +194,30 @@ class CsvFramer:
             (self._quote and self._quote in block) or (self._escape and self._escape in block)
         )
 
-    def _are_paired(self, block: bytes, start: int) -> bool:
-        """Whether each line of ``block`` from ``start`` on is surely a record by itself."""
-        if self._partial.length or self._escape or not self._quote:
+    def _cut_paired(self, block: bytes, lines: list[bytes], start: int) -> bool:
+        """Frame ``lines`` where the quotes say at once where records end; False, with nothing framed, if not.
+
+        Args:
+            block: The bytes.
+            lines: Those of its lines that end in it, from ``start`` on, where a record begins.
+            start: As above.
+        """
+        if self._escape or not self._quote:
             return False
-        return are_paired(block, self._delimiter, self._quote, start)
+        ends = row_ends(block, self._delimiter, self._quote, start)
+        if ends is None or (self._comment and len(ends) < len(lines)):
+            return False  # a comment ends with its line, whatever its quotes
+        if len(ends) == len(lines):
+            self._add(lines)
+            return True
+        records = []
+        for end in ends.tolist():
+            records.append(block[start:end])
+            start = end + 1
+        self._add(records)
+        for line in block[start : block.rfind(b"\n") + 1].split(b"\n")[:-1]:
+            self._extend(line, b"\n")
+        return True
 
     def _cut_quoted(self, lines: list[bytes], ends: Sequence[bytes] | None) -> None:
         """Frame lines that may open, close or lie within quotes.

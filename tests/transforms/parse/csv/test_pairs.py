@@ -8,59 +8,82 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.parse.csv import pairs
-from transforms.parse.csv.pairs import are_paired
+from transforms.parse.csv.pairs import row_ends
 
 texts = st.lists(
     st.sampled_from([",", '"', '""', ',"', '",', "a", " ", "\n", '"\n', '\n"', "\r\n", "é"]),
     max_size=20,
-).map(lambda parts: "".join(parts) + "\n")
+).map("".join)
 
 
-def lines_of(text: str) -> list[list[str]] | None:
-    """The rows of ``text``, of which each line is one; None if one is malformed."""
-    lines = text.removesuffix("\n").split("\n")
-    try:
-        rows = [list(csv.reader(StringIO(line, newline=""), strict=True)) for line in lines]
-        whole = list(csv.reader(StringIO(text, newline=""), strict=True))
-    except csv.Error:
-        return None
-    alone = [row for of_line in rows for row in (of_line or [[]])]
-    return whole if whole == alone and len(whole) == len(lines) else None
+def ends_of(data: bytes, start: int = 0) -> list[int] | None:
+    ends = row_ends(data, b",", b'"', start)
+    return None if ends is None else ends.tolist()
+
+
+def rows_in(text: str) -> list[list[str]]:
+    return list(csv.reader(StringIO(text, newline=""), strict=True))
 
 
 @settings(max_examples=1_000)
 @given(texts)
-def test_rows_with_paired_quotes_are_well_formed_and_end_with_their_line(text: str) -> None:
-    if are_paired(text.encode(), b",", b'"'):
-        assert lines_of(text) is not None
+def test_rows_end_where_csv_ends_them(text: str) -> None:
+    data = text.encode()
+    ends = ends_of(data)
+    if ends is None:
+        return
+    rows = []
+    start = 0
+    for end in ends:
+        rows += rows_in(data[start : end + 1].decode())
+        start = end + 1
+    assert rows == rows_in(data[:start].decode())
+    assert len(rows) == len(ends)
 
 
 @settings(max_examples=300)
-@given(st.lists(st.lists(st.text('ab,"; é', max_size=6), min_size=1, max_size=3), max_size=5))
-def test_rows_as_the_standard_has_them_are_paired(rows: list[list[str]]) -> None:
-    out = StringIO(newline="")
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    assert are_paired(out.getvalue().encode(), b",", b'"')
+@given(st.lists(st.lists(st.text('ab,"\n é', max_size=6), min_size=2, max_size=3), max_size=5))
+def test_rows_as_the_standard_has_them_end_where_they_are_written(rows: list[list[str]]) -> None:
+    data, ends = b"", []
+    for row in rows:
+        out = StringIO(newline="")
+        csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(row)
+        data += out.getvalue().encode()
+        ends.append(len(data) - 1)
+    assert ends_of(data) == ends
 
 
 @pytest.mark.parametrize(
-    "data",
-    [b'5",6\n', b'5",6"\n', b'"a"b,c\n', b'"a\nb"\n', b'"a\n', b'a,b\n"c', b'"a" ,b\n', b'a"",b\n'],
+    "data", [b'5",6\n', b'5",6"\n', b'"a"b,c\n', b'"a" ,b\n', b'a"",b\n', b'a,b\n "c"\n']
 )
 def test_quotes_elsewhere_need_a_closer_look(data: bytes) -> None:
-    expected = data == b'a,b\n"c'  # what is behind the last newline is not looked at
-    assert are_paired(data, b",", b'"') is expected
+    assert ends_of(data) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "ends"),
+    [
+        (b"", []),
+        (b"a", []),
+        (b'a,b\n"c', [3]),
+        (b'"a\n', []),
+        (b'1\n"a\n', [1]),
+        (b'"a\r\nb",c\r\n"d"\n', [9, 13]),
+    ],
+)
+def test_what_has_no_end_yet_is_left(data: bytes, ends: list[int]) -> None:
+    assert ends_of(data) == ends
 
 
 def test_rows_are_looked_at_from_where_one_begins() -> None:
     data = b'is the end"\n"1",2\n'
-    assert not are_paired(data, b",", b'"')
-    assert are_paired(data, b",", b'"', data.index(b"\n") + 1)
+    assert ends_of(data) is None
+    assert ends_of(data, data.index(b"\n") + 1) == [len(data) - 1]
 
 
 def test_so_many_quotes_as_would_take_much_memory_are_not_looked_at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pairs, "MOST_QUOTES", 3)
-    assert are_paired(b'"a"\n', b",", b'"')
-    assert not are_paired(b'"a","b"\n', b",", b'"')
+    assert ends_of(b'"a"\n') == [3]
+    assert ends_of(b'"a","b"\n') is None
