@@ -20,6 +20,8 @@ from tests.fuzz.csv_files import MARKED, CsvFile, Row, random_file, rows_of
 from tests.io.sources.reading import MemoryLedger, failures, read_all, read_split
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits
+from transforms.parse.columns import csv_columns
+from transforms.parse.columns.columnar import ColumnForms
 from transforms.parse.parse import ParseConfig, parse
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
@@ -53,11 +55,13 @@ def killed_and_read_on(files: FilesSource, random: Random) -> list[RecordBatch]:
     return batches
 
 
-def outcomes(batches: list[RecordBatch]) -> list[dict[str, Any] | str]:
+def outcomes(
+    batches: list[RecordBatch], columns: ColumnForms | None = None
+) -> list[dict[str, Any] | str]:
     """The values of all records in their order; of one that failed, why."""
     by_offset: dict[int, dict[str, Any] | str] = {}
     for batch in batches:
-        read = parse(batch, ParseConfig())
+        read = parse(batch, ParseConfig(columns=columns))
         by_offset |= dict(zip(read.offsets, read.values or (), strict=True))
         by_offset |= {each.origin.offset: each.category for each in failures([read])}
     return [by_offset[offset] for offset in sorted(by_offset)]
@@ -111,10 +115,13 @@ def test_cells_are_those_of_pythons_csv(
         if not rows or rows[0].malformed or not any(cell.strip() for cell in rows[0].cells):
             continue
         path.write_bytes(file.data)
+        monkeypatch.setattr(csv_columns, "FEWEST_BY_ARROW", random.choice([1, 1_000]))
         monkeypatch.setattr(stream, "BLOCK_BYTES", random.choice([1, 2, 3, 7, 16, 1 << 20]))
         files = source_of(file, path, random, header=header)
         names, named = columns_of(rows, header=header)
-        read = outcomes(killed_and_read_on(files, random))
+        batches = killed_and_read_on(files, random)
+        read = outcomes(batches)
+        assert outcomes(batches, ColumnForms()) == read, (seed, file)
         expected = rows[1:] if header else rows
         assert len(read) == len(expected), (seed, file, read)
         for outcome, row in zip(read, expected, strict=True):
