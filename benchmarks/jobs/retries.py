@@ -244,7 +244,8 @@ def kills(records: int) -> None:
             connection.execute("UPDATE gate SET open = true, pause = 0.004")
         (action,) = it.replay()
         assert action["count"] == tenth, action
-        done = kill_at_random(it, 5, rng)
+        # A job whose process is killed at each of its attempts is discarded.
+        done = kill_at_random(it, ATTEMPTS - 1, rng)
         with it.connect() as connection:
             connection.execute("UPDATE gate SET pause = 0")
         it.run()
