@@ -223,10 +223,10 @@ class CsvFramer:
         """Frame lines that may open, close or lie within quotes.
 
         Args:
-            lines: The lines.
+            lines: The lines; a record begins with the first one.
             ends: What ends each of them; None if a newline does.
         """
-        if not self._partial.length and all(map(self._whole, lines)):
+        if all(map(self._whole, lines)):
             self._add(lines)
             return
         whole: list[bytes] = []
