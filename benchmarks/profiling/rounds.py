@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+
+from benchmarks.peers.figures import spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ def summary(costs: Sequence[Cost], first: Sequence[Cost], records: int) -> str:
         first: What the same rounds of the first format took.
         records: How many each round loaded.
     """
-    rate = median(records / cost.seconds for cost in costs)
-    ratios = [other.seconds / cost.seconds for cost, other in zip(costs, first, strict=True)]
-    shown = f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}) of the first format"
-    cpu = [cost.cpu for cost in costs]
-    return f"{rate:9,.0f} records/s, {shown}, {median(cpu):6.2f} CPU s (least {min(cpu):.2f})"
+    rate = spread(records / cost.seconds for cost in costs)
+    ratio = spread(other.seconds / cost.seconds for cost, other in zip(costs, first, strict=True))
+    cpu = spread(cost.cpu for cost in costs)
+    compared = f"{ratio.median:.2f} ({ratio.least:.2f}-{ratio.most:.2f}) of the first format"
+    return f"{rate.median:9,.0f} records/s, {compared}, {cpu.median:6.2f} CPU s (least {cpu.least:.2f})"

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sinks.text.arrow_text import JSONB_TEXT, data_of, json_of
-from sinks.text.arrow_values import scales_of, values_of
+from sinks.text.arrow_values import READ, scales_of, values_of
 from transforms.parse.columns.arrow_cells import ArrowCells
 
 PIECE = 5_000
@@ -26,9 +26,6 @@ _HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 _WHOLE = {"int2": pa.int16(), "int4": pa.int32(), "int8": pa.int64()}
 _STRINGS = frozenset({"text", "varchar", "bpchar"})
-_READ = frozenset({*_WHOLE, "numeric", "bool", "date", "timestamp", "timestamptz"})
-"""The types whose values are read from texts here."""
-
 _JSONB = "\x01"
 """What stands before a text of JSON: the number of the format."""
 
@@ -170,7 +167,7 @@ def _fixed(kind: str, arrow_type: Any) -> Fixed | None:
     if types.is_string(arrow_type):
         if kind == "uuid":
             return uuids_of
-        return (lambda array: _read(kind, array)) if kind in _READ else None
+        return (lambda array: _read(kind, array)) if kind in READ else None
     if kind == "numeric" and types.is_decimal128(arrow_type):
         return _decimals
     if kind == "bool" and types.is_boolean(arrow_type):

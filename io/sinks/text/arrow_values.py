@@ -14,6 +14,9 @@ import pyarrow.compute as pc
 from sinks.text.arrow_text import data_of
 
 _WHOLE = frozenset({"int2", "int4", "int8"})
+READ = frozenset({*_WHOLE, "numeric", "bool", "date", "timestamp", "timestamptz"})
+"""The types whose values are read from texts here."""
+
 _DIGITS = b"0123456789.-"
 _MOST_DIGITS = 38
 

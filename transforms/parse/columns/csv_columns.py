@@ -62,8 +62,8 @@ class CsvReader:
                         rows += row
                 if len(misfits) > most_misfits:
                     return None
-            for column, texts in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
-                column.append(texts)
+            for column, cells in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
+                column.append(cells)
         in_pieces = map(Chunks, columns)
         return Reading(dict(zip(self._format.columns, in_pieces, strict=True)), misfits)
 
