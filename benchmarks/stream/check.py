@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,9 @@ from benchmarks.stream.records import COLUMNS, DEAD, GOOD, LATE, Outcome, Row, o
 SHOWN = 20
 
 APPLIED = """
-CREATE TABLE applied (n bigint);
+CREATE TABLE applied (n bigint, id text, at timestamptz DEFAULT clock_timestamp());
 CREATE FUNCTION note_applied() RETURNS trigger LANGUAGE plpgsql AS
-  $$ BEGIN INSERT INTO applied VALUES (NEW.n); RETURN NULL; END $$;
+  $$ BEGIN INSERT INTO applied VALUES (NEW.n, NEW.id); RETURN NULL; END $$;
 CREATE TRIGGER note_applied AFTER INSERT OR UPDATE ON events
   FOR EACH ROW EXECUTE FUNCTION note_applied()
 """
@@ -38,12 +39,21 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A failed record, as the database has it."""
+    """A failed record, as the database has it.
+
+    Attributes:
+        state: The state of the job.
+        stage: Where the record failed last.
+        category: Why.
+        raw: The record's bytes.
+        history: When it was tried, and what each attempt said.
+    """
 
     state: str
     stage: str
     category: str
     raw: bytes
+    history: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +64,13 @@ class Contents:
         rows: By key.
         jobs: By place; more than one at a place is an error.
         applied: How often each content was applied.
+        came: By key, when its row was written first.
     """
 
     rows: Mapping[str, Row]
     jobs: Mapping[Place, Sequence[Job]]
     applied: Mapping[int, int]
+    came: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass
@@ -134,15 +146,24 @@ def read(dsn: str, topic: str) -> Contents:
         rows = {row[0]: row[1:] for row in connection.execute(query)}
         jobs: dict[Place, list[Job]] = {}
         for row in connection.execute(
-            'SELECT partition, "offset", state, stage, category, raw FROM ingest_jobs '
-            "WHERE source = %s",
+            'SELECT partition, "offset", state, stage, category, raw, inserted_at, errors '
+            "FROM ingest_jobs WHERE source = %s",
             (f"kafka://{topic}",),
         ):
             place = partition_of(row[0]), row[1]
-            jobs.setdefault(place, []).append(Job(row[2], row[3], row[4], bytes(row[5])))
+            history = _history(row[6], row[7])
+            jobs.setdefault(place, []).append(Job(row[2], row[3], row[4], bytes(row[5]), history))
         counts = connection.execute("SELECT n, count(*) FROM applied GROUP BY n")
         applied: dict[int, int] = dict(counts.fetchall())
-    return Contents(rows, jobs, applied)
+        firsts = connection.execute("SELECT id, min(at) FROM applied GROUP BY id")
+        came: dict[str, datetime] = dict(firsts.fetchall())
+    return Contents(rows, jobs, applied, came)
+
+
+def _history(since: datetime, errors: Sequence[Mapping[str, Any]]) -> str:
+    """When a job failed first, and then its attempts, each with the start of its error."""
+    tried = ", ".join(f"{each['at'][11:19]} {each['error'][:60]!r}" for each in errors)
+    return f"{since.astimezone(UTC):%T}; {tried}"
 
 
 def compare(
@@ -161,7 +182,7 @@ def compare(
         for entry, fate in zip(of_key, allowed.fates, strict=True):
             place = entry.record.partition, entry.offset
             places.add(place)
-            why = _judged(entry, fate, contents.jobs.get(place, ()), findings.counts)
+            why = _judged(entry, fate, contents, findings.counts)
             if why is not None:
                 findings.wrong.append((place, f"{entry.record.kind} {key}: {why}"))
     for key in contents.rows.keys() - by_key.keys():
@@ -185,10 +206,11 @@ def _compare_row(
 
 
 def _judged(
-    entry: Produced, fate: str, jobs: Sequence[Job], counts: Counter[tuple[str, str]]
+    entry: Produced, fate: str, contents: Contents, counts: Counter[tuple[str, str]]
 ) -> str | None:
     """Why the jobs of this offset are wrong; None if they are right."""
     kind = entry.record.kind
+    jobs = contents.jobs.get((entry.record.partition, entry.offset), ())
     if len(jobs) > 1:
         return f"{len(jobs)} failed records of one offset"
     job = jobs[0] if jobs else None
@@ -203,7 +225,11 @@ def _judged(
             return f"its kept bytes are {job.raw!r}, not {entry.record.raw!r}"
     if dead and fate == "kept":
         assert job is not None
-        return f"expected no dead letter, found {job.stage} {job.category}"
+        found = f"expected no dead letter, found {job.stage} {job.category}"
+        parent = json.loads(job.raw)["parent"] if kind == LATE else ""
+        came = contents.came.get(parent)
+        since = f"; its parent came {came.astimezone(UTC):%T}" if came else ""
+        return f"{found}: {job.history}{since}"
     if not dead and fate == "dead":
         return f"expected a dead letter ({' '.join(DEAD[kind])}), found none"
     if job is not None and dead and (job.stage, job.category) != DEAD[kind]:
