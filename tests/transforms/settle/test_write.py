@@ -419,6 +419,14 @@ class Gates:
 GATES: dict[str, Gates] = {}
 
 
+def until_begun(write: WriteFn) -> None:
+    """Wait for the threads of the commits under way: while one has not begun, the next waits."""
+    wait_until(
+        lambda: not any(running.flight.is_waiting() for running in write._running),
+        "the commits under way have begun",
+    )
+
+
 class TestSideBySide:
     """Each batch has one record, which is enough for a commit of its own."""
 
@@ -429,6 +437,7 @@ class TestSideBySide:
         write.setup()
         write.start_bundle()
         for start, raw in enumerate(raws):
+            until_begun(write)
             assert list(write.process(batch_of(raw, start=start), 0, None)) == []
         return write, GATES[name], sink
 
@@ -528,6 +537,7 @@ class TestSideBySide:
         write.setup()
         write.start_bundle()
         for start in range(6):
+            until_begun(write)
             list(write.process(batch_of(b"%d" % start, start=start), 0, None))
         GATES["gathered"].open_all()
         list(write.finish_bundle())
