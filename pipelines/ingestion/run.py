@@ -65,7 +65,10 @@ def build(
     Write stores a record that fails and may succeed later; Read reads it again once it is due.
     ``planned_elsewhere`` names the sources of a worker process (``pipelines.workers``).
     """
-    sources = (*config.sources, config.jobs)
+    # In a stream, jobs come first in each bundle: nothing that is read before keeps them, or would be
+    # committed before them. A run that ends tries what has failed in it.
+    jobs_first = config.streaming
+    sources = (config.jobs, *config.sources) if jobs_first else (*config.sources, config.jobs)
     reading = execution.reading(
         runner,
         sources,

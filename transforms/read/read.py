@@ -34,7 +34,7 @@ class ReadSplits(beam.PTransform):
     settled is not read again.
 
     Args:
-        sources: What to read.
+        sources: What to read. A runner with one process reads the splits of each bundle in this order.
         ledger: Knows which parts are settled.
         pacing: How long bundles are.
         streaming: Read forever; by default, as the sources were made.
@@ -65,8 +65,9 @@ class ReadSplits(beam.PTransform):
         super().__init__()
         streaming = _streaming(sources, streaming)
         self._spread = spread and not streaming
-        self._planned = [source.uri for source in sources if source.uri not in planned_elsewhere]
-        self._assigned = bool(planned_elsewhere)
+        uris = [source.uri for source in sources]
+        planned = [ASSIGNED.source if uri in planned_elsewhere else uri for uri in uris]
+        self._planned = list(dict.fromkeys(planned))
         self._sources = {source.uri: source for source in sources}
         self._ledger = ledger
         self._pacing = pacing or Pacing()
@@ -83,10 +84,9 @@ class ReadSplits(beam.PTransform):
         quota.reset()
         kind = _ReadStreaming if self._streaming else _ReadBounded
         plan = _PlanFn(self._sources, self._ledger, streaming=self._streaming)
-        elements = [*([ASSIGNED.source] if self._assigned else ()), *self._planned]
         planned = (
             pbegin
-            | "Sources" >> beam.Create(elements, reshuffle=False)
+            | "Sources" >> beam.Create(self._planned, reshuffle=False)
             | "Plan" >> beam.ParDo(plan).with_output_types(Split)
         )
         if self._spread:

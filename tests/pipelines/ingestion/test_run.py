@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pytest
 
+from pipelines import execution
 from pipelines.ingestion.options import from_argv
 from pipelines.ingestion.run import build
 from pipelines.ingestion.steps import BUILT_IN
+from runners.runner import Runner
 from sinks.sql import SqlSink
+from transforms.batch.splits import Source
 from transforms.steps.each_record import EachRecord
 
 
@@ -46,3 +51,23 @@ def test_routes_stand_between_the_users_steps_and_write(tmp_path: Path) -> None:
     (root,) = pipeline.transforms_stack
     labels = [part.full_label for part in root.parts]
     assert labels[labels.index("Validate") :][:4] == ["Validate", "Own", "Route", "Write"]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_jobs_come_first_in_a_stream_and_last_in_a_run_that_ends(
+    streaming: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    argv = ["--source", f"{tmp_path}/in/", "--sink", f"sqlite:///{tmp_path}/a.db", "--table", "t"]
+    config, run = from_argv([*argv, *(["--streaming"] if streaming else [])])
+    (source,) = config.sources
+    asked: list[Sequence[Source]] = []
+    reading = execution.reading
+
+    def noted(runner: Runner, sources: Sequence[Source], *rest: Any, **named: Any) -> Any:
+        asked.append(sources)
+        return reading(runner, sources, *rest, **named)
+
+    monkeypatch.setattr(execution, "reading", noted)
+    build(beam.Pipeline(), config, SqlSink(config.sql, config.retry), run.runner)
+    jobs = config.jobs
+    assert asked == [(jobs, source) if streaming else (source, jobs)]

@@ -78,6 +78,31 @@ def test_sources_that_are_planned_here_are_read_as_well() -> None:
         assert_that(read, equal_to(origins_of(first, *splits_of(own))))
 
 
+_noted: list[str] = []
+
+
+def note(batch: RecordBatch) -> None:
+    _noted.append(batch.span.source)
+
+
+@pytest.mark.parametrize("own_first", [True, False])
+def test_assigned_splits_are_read_in_the_place_of_the_first_source_that_they_are_of(
+    own_first: bool,
+) -> None:
+    own, others = ListSource("own"), [SOURCE, ListSource("elsewhere")]
+    assigned.ask_with(Asked(splits_of(SOURCE)[:1]))
+    elsewhere = [source.uri for source in others]
+    sources = [own, *others] if own_first else [*others, own]
+    _noted.clear()
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        read = ReadSplits(sources, NoLedger(), planned_elsewhere=elsewhere)
+        pipeline | read | beam.Map(note)
+    assert list(dict.fromkeys(name.startswith(own.uri) for name in _noted)) == [
+        own_first,
+        not own_first,
+    ]
+
+
 def test_a_bundle_may_end_within_a_split() -> None:
     splits = splits_of(SOURCE)[:2]
     assigned.ask_with(Asked(list(splits)))

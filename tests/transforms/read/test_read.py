@@ -41,6 +41,13 @@ def expected(name: str, partitions: int, records: int) -> list[tuple[str, int]]:
     return [(f"memory://{name}/{p}", n) for p in range(partitions) for n in range(records)]
 
 
+_noted: list[tuple[str, int]] = []
+
+
+def note(batch: RecordBatch) -> None:
+    _noted.extend(numbers(batch))
+
+
 class TestBounded:
     def test_every_record_of_every_split_is_read_once(self) -> None:
         source = ListSource("a", partitions=3, records=10, batch=4)
@@ -54,6 +61,14 @@ class TestBounded:
         with TestPipeline(runner=FnApiRunner()) as pipeline:
             read = pipeline | ReadSplits(sources, NoLedger()) | beam.FlatMap(numbers)
             assert_that(read, equal_to(expected("a", 1, 5) + expected("b", 1, 7)), label="read")
+
+    def test_every_bundle_reads_the_sources_in_their_order(self) -> None:
+        sources = [ListSource("b", records=2, batch=1), ListSource("a", records=2, batch=1)]
+        pacing = Pacing(bundle_seconds=0.0)  # a bundle for every poll
+        _noted.clear()
+        with TestPipeline(runner=FnApiRunner()) as pipeline:
+            pipeline | ReadSplits(sources, NoLedger(), pacing) | beam.Map(note)
+        assert _noted == [(f"memory://{name}/0", n) for n in (0, 1) for name in "ba"]
 
     def test_a_split_that_checkpoints_itself_goes_on_with_the_same_reader(self) -> None:
         source = ListSource("a", records=10, batch=2)
