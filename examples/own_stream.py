@@ -23,6 +23,7 @@ from sinks.sql import SqlConfig, SqlSink, WriteToSql
 from sources.by_uri import SourceOptions, source_for
 from sources.jobs.source import JobsSource
 from transforms.batch.record import Record
+from transforms.batch.splits import Source
 from transforms.errors import Reject
 from transforms.parse.parse import Parse
 from transforms.steps.each_record import EachRecord
@@ -52,13 +53,13 @@ def main(argv: Sequence[str]) -> int:
     config = SqlConfig.of(arguments.sink, "orders", key=["order_id"])
     sink = SqlSink(config, pipeline=identity)
     sink.prepare()
-    sources = (
-        source_for(arguments.source, SourceOptions(streaming=streaming)),
-        JobsSource(SqlJobQueue(config, pipeline=identity), streaming=streaming),
-    )
-    for source in sources:
+    orders = source_for(arguments.source, SourceOptions(streaming=streaming))
+    jobs = JobsSource(SqlJobQueue(config, pipeline=identity), streaming=streaming)
+    # A run that ends tries what has failed in it; a stream tries what is due before it reads on.
+    in_turn: Sequence[Source] = (jobs, orders) if streaming else (orders, jobs)
+    for source in in_turn:
         source.check()
-    sources = tuple(source.fixed() for source in sources)
+    sources = [source.fixed() for source in in_turn]
     ledger = SqlLedger(config, identity.name)
     with empty_pipeline(runner, flags) as pipeline:
         batches = pipeline | reading(runner, sources, ledger, streaming=streaming) | Parse()

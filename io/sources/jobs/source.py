@@ -34,6 +34,9 @@ _log = logging.getLogger(__name__)
 class JobsSource:
     """The jobs of a target table, each as soon as it is due.
 
+    A stream reads it first: what is claimed is then tried before anything else of the bundle. A run that
+    ends reads it last, and tries what has failed in it.
+
     Attributes:
         queue: Where they are stored.
         streaming: Read forever; otherwise end once nothing is due within ``retry_wait``.
