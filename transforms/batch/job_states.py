@@ -134,12 +134,15 @@ class Claim:
         read_by: The pipeline that has read the records, whose ledger counts them. It may differ
             from the one that tries them again, which may have adopted them.
         target: The table that all of them are meant for; empty for the pipeline's own.
+        last: Whether its reader expects no other claim at once, so that its jobs need not wait for
+            company. It is not coded: a writer that is not fused with the reader does without it.
     """
 
     id: str
     attempts: Mapping[Job, Attempt]
     read_by: str
     target: str = ""
+    last: bool = False
 
     @property
     def jobs(self) -> list[int]:

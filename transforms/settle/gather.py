@@ -39,6 +39,8 @@ class Gather:
     Attributes:
         records: How many records wait.
         bytes: How many raw bytes they have.
+        urgent: Whether the last claim is among them. If the process ends while jobs wait, an attempt at
+            each is used up, so they wait for nothing else.
     """
 
     def __init__(self, records: int, bytes_: int, bounds: TableBounds) -> None:
@@ -52,6 +54,7 @@ class Gather:
         self._waiting: list[Waiting] = []
         self.records = 0
         self.bytes = 0
+        self.urgent = False
         self._reached = False
         self._deadline = inf
         self._rows: Counter[str] = Counter()
@@ -68,6 +71,7 @@ class Gather:
         self._waiting.append(waiting)
         self.records += batch.read
         self.bytes += raw_bytes
+        self.urgent |= batch.claim is not None and batch.claim.last
         if not self._reached:
             self._reached = self._nothing_waits or self._reaches(batch, raw_bytes, now)
 

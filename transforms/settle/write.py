@@ -154,9 +154,9 @@ class WriteFn(beam.DoFn):
             return True
         if len(self._running) == self._most:
             return False
-        return self._gather.full or (
-            self._gather.records >= self._full // 2 and not self._running[-1].flight.is_waiting()
-        )
+        if self._gather.full or self._gather.urgent:
+            return True
+        return self._gather.records >= self._full // 2 and not self._running[-1].flight.is_waiting()
 
     def _start(self) -> None:
         """Hand everything that waits to a writer thread, as one transaction."""

@@ -36,7 +36,8 @@ class ClaimsAhead:
         batches = self._claim() if ahead is None else ahead.result()
         if self._is_full(batches):
             self._next = self._thread.submit(self._claim)
-        return batches
+            return batches
+        return _with_last(batches)
 
     def close(self) -> None:
         """Give back the jobs that were not taken. The lease stays: the others are settled under it."""
@@ -67,3 +68,13 @@ class ClaimsAhead:
         records = sum(len(batch.raws) for batch in batches)
         size = sum(batch.raw_bytes for batch in batches)
         return records >= self._limits.records or size >= self._limits.bytes
+
+
+def _with_last(batches: Sequence[RecordBatch]) -> Sequence[RecordBatch]:
+    """``batches``, whose last claim says that it is the last."""
+    if not batches:
+        return batches
+    *others, last = batches
+    if last.claim is not None:
+        last = replace(last, claim=replace(last.claim, last=True))
+    return [*others, last]

@@ -104,6 +104,18 @@ class TestBounds:
         claim = Claim("c", {(0, None, ()): Attempt(1, 2, 5, "run")}, "p", "rows")
         assert add(gather(), replace(batch("rows"), claim=claim))
 
+    def test_it_is_urgent_from_the_last_claim_on_until_it_is_taken(self) -> None:
+        attempt = Attempt(1, 2, 5, "run")
+        waiting = gather()
+        for last in (False, True):
+            claim = Claim("c", {(0, None, ()): attempt}, "p", "rows", last)
+            add(waiting, replace(batch("rows"), claim=claim))
+            assert waiting.urgent is last
+        add(waiting, batch("rows"))
+        assert waiting.urgent
+        waiting.take()
+        assert not waiting.urgent
+
 
 class TestAllThatWaits:
     def test_it_is_due_until_it_is_taken_and_then_begins_anew(self) -> None:

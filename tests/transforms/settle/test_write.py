@@ -18,7 +18,7 @@ from tests.fakes import ListSink, batch_of, record_of
 from tests.waiting import wait_until
 from transforms import metrics
 from transforms.batch.backoff import Backoff
-from transforms.batch.record import Failure, RecordBatch
+from transforms.batch.record import Attempt, Claim, Failure, RecordBatch
 from transforms.errors import Contention, Reject, SinkFailed, SinkUnavailable
 from transforms.settle import unsettled
 from transforms.settle.bounds import Bounds, TableBounds
@@ -430,10 +430,12 @@ def until_begun(write: WriteFn) -> None:
 class TestSideBySide:
     """Each batch has one record, which is enough for a commit of its own."""
 
-    def write_of(self, name: str, *raws: bytes) -> tuple[WriteFn, Gates, ListSink]:
+    def write_of(
+        self, name: str, *raws: bytes, commit_records: int = 2
+    ) -> tuple[WriteFn, Gates, ListSink]:
         GATES[name] = Gates()
         sink = Gated.fresh(name, side_by_side=3)
-        write = WriteFn(sink, replace(FAST, commit_records=2))
+        write = WriteFn(sink, replace(FAST, commit_records=commit_records))
         write.setup()
         write.start_bundle()
         for start, raw in enumerate(raws):
@@ -529,6 +531,21 @@ class TestSideBySide:
         list(write.finish_bundle())
         write.teardown()
         assert sink.stored.offsets() == [0]
+
+    def test_jobs_behind_which_no_others_are_due_do_not_wait_for_what_is_read_next(self) -> None:
+        write, gates, sink = self.write_of("jobs", b"0", commit_records=100)
+        until_begun(write)
+        for start in (1, 2):
+            attempt = Attempt(start, 2, 10, "run")
+            claim = Claim(str(start), {(start, None, ()): attempt}, "p", last=start == 2)
+            jobs = replace(batch_of(b"%d" % start, start=start), claim=claim)
+            list(write.process(jobs, 0, None))
+        assert gates.entered[1].wait(10)
+        list(write.process(batch_of(b"3", start=3), 0, None))
+        gates.open_all()
+        list(write.finish_bundle())
+        write.teardown()
+        assert [len(commit) for commit in sink.stored.commits] == [1, 2, 1]
 
     def test_what_waits_is_gathered_while_something_is_under_way_until_it_is_enough(self) -> None:
         GATES["gathered"] = Gates()

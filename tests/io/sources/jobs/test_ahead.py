@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sources.jobs.source import JobsReader, JobsSource
 from tests.io.sources.jobs.fake_queue import BATCH, FakeQueue, read
 from tests.transforms.read.test_hold import Asked
+from transforms.batch.record import Claim
 from transforms.batch.splits import Attended, BatchLimits
 from transforms.errors import Contention
 from transforms.read import quota
@@ -28,6 +31,18 @@ class TestAhead:
         reader.close()
         assert queue.claims == [[BATCH]]
         assert queue.given_back == []
+
+    @pytest.mark.parametrize("full", [True, False])
+    def test_the_last_claim_is_the_one_behind_which_no_other_is_expected(self, full: bool) -> None:
+        jobs = [replace(BATCH, claim=Claim(name, {}, "p")) for name in "ab"]
+        queue = FakeQueue(jobs)
+        reader = JobsReader(JobsSource(queue, limits=BatchLimits(records=2 if full else 3)))
+        claims = [batch.claim for (polled,) in [read(reader, 1)] for batch in polled.batches]
+        assert [claim and (claim.id, claim.last) for claim in claims] == [
+            ("a", False),
+            ("b", not full),
+        ]
+        reader.close()
 
     @pytest.mark.parametrize("limits", [BatchLimits(records=1), BatchLimits(bytes=1)])
     def test_jobs_that_were_not_taken_are_given_back(self, limits: BatchLimits) -> None:
