@@ -43,7 +43,8 @@ from tests.services.tcp_proxy import TcpProxy
 TOPIC, PARTITIONS = "stream", 4
 TABLE_NAME = "events"
 ATTEMPTS, BASE_SECONDS, CAP_SECONDS = 10, 1, 4
-"""A record whose parent is missing is tried for at least 15 seconds; its parent comes within 3."""
+"""A record whose parent is missing is tried for at least 15 seconds; its parent is produced within 3. Where the
+parent's partition is read later than that, the record is rightly a dead letter (``check``)."""
 REACH_SECONDS = 3.0
 STALLED_SECONDS = 120.0
 """After the faults, a longer standstill is an error."""

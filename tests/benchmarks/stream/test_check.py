@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from benchmarks.stream.check import Contents, Findings, Job, Place, compare, unlogged
 from benchmarks.stream.feed import Produced
-from benchmarks.stream.records import COLUMNS, DEAD, GOOD, Record, Row
+from benchmarks.stream.records import COLUMNS, DEAD, GOOD, LATE, NEVER, Record, Row
 
 KEPT = b'{"id":"good","n":1,"quantity":2,"code":"c"}'
 BEHIND = b'{"id":"shared","n":4,"quantity":3,"code":"d"}'
@@ -108,6 +109,35 @@ def test_what_is_wrong_is_found_at_its_offset(
     change: Callable[[Contents], Contents], places: Sequence[Place], update: bool
 ) -> None:
     assert found_wrong(change(RIGHT), update=update) == places
+
+
+CHILD = b'{"id":"child","n":5,"quantity":1,"code":"c","parent":"good"}'
+TRIED = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("update", [False, True])
+@pytest.mark.parametrize(
+    ("gave_up", "came", "wrong"),
+    [
+        pytest.param(TRIED, TRIED + timedelta(seconds=1), False, id="before its parent came"),
+        pytest.param(TRIED, TRIED - timedelta(seconds=14), False, id="perhaps before its commit"),
+        pytest.param(TRIED, TRIED - timedelta(seconds=16), True, id="its parent was there"),
+        pytest.param(None, TRIED, True, id="not all attempts were made"),
+    ],
+)
+def test_a_child_is_a_dead_letter_only_if_its_attempts_ended_before_its_parent_came(
+    gave_up: datetime | None, came: datetime, wrong: bool, update: bool
+) -> None:
+    made = {**MADE, "child": [Produced(Record(0, "child", LATE, CHILD), 3)]}
+    job = Job("discarded", *DEAD[NEVER], CHILD, gave_up=gave_up)
+    contents = replace(RIGHT, jobs={**RIGHT.jobs, (0, 3): [job]}, came={"good": came})
+    findings = Findings()
+    compare(made, contents, findings, update=update)
+    assert {place for place, _ in findings.wrong} == ({(0, 3)} if wrong else set())
+    assert findings.counts[LATE, "dead"] == 1
+    other = {(0, 3): [replace(job, category="data")]}
+    compare(made, replace(contents, jobs={**RIGHT.jobs, **other}), findings, update=update)
+    assert (0, 3) in {place for place, _ in findings.wrong}
 
 
 def test_under_update_a_record_may_be_applied_once_for_each_of_its_copies() -> None:
