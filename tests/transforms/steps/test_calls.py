@@ -91,7 +91,7 @@ def test_a_call_that_hangs_times_out_and_keeps_its_thread_until_it_returns() -> 
     def hang_at_one(number: int) -> int:
         return gate(number) if number == 1 else number
 
-    with calls_of(hang_at_one, concurrency=2, timeout=0.05) as calls:
+    with calls_of(hang_at_one, concurrency=2, timeout=0.5) as calls:
         assert instruments.measured().gauges["step_hung_calls"]["Step",] == 0
         ended = made(calls, range(4))
         assert [type(call.error) for call in ended] == [
@@ -126,7 +126,7 @@ def test_calls_that_never_return_do_not_keep_others_from_a_service_that_is_back(
     def call(number: int) -> int:
         return number if back.is_set() else gate(number)
 
-    with calls_of(call, concurrency=4, timeout=0.05) as calls:
+    with calls_of(call, concurrency=4, timeout=0.5) as calls:
         assert isinstance(made(calls, range(9))[-1].error, ServiceUnavailable)
         for _ in range(tries - 1):
             assert isinstance(made(calls, [0])[-1].error, CallTimedOut)
@@ -148,6 +148,7 @@ def test_threads_that_hang_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with calls_of(gate, concurrency=2, timeout=0.01) as calls:
         for _ in range(10):
             made(calls, range(5))
+        wait_until(lambda: gate.waiting == 2 + 3, "the threads that hang")
         assert gate.most == 2 + 3
         gate.opened.set()
 
@@ -157,7 +158,7 @@ def test_a_task_that_times_out_is_cancelled_and_leaves_its_place() -> None:
         await asyncio.sleep(3600 if number < 3 else 0)
         return number
 
-    with calls_of(hang, concurrency=1, timeout=0.05) as calls:
+    with calls_of(hang, concurrency=1, timeout=0.3) as calls:
         ended = made(calls, range(5))
     assert [call.result for call in ended] == [None, None, None, 3, 4]
 
