@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -23,7 +24,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 RECORDS = 40_000  # four transactions
-KILLS = 2
+HELD = (25_000, 39_800)
+"""For each kill the record at which the run cannot go on before it."""
 
 
 def lines(numbers: range) -> tuple[list[str], dict[str, int]]:
@@ -61,12 +63,16 @@ def test_after_kills_all_figures_are_those_of_the_input(
     texts, expected = lines(range(RECORDS))
     file.write_text("\n".join(texts) + "\n")
     create_tables(sink)
-    for kill in range(KILLS):
+    for held in HELD:
         rows = count_rows(sink)
-        with running(arguments(file, sink, *LATE, "--max_dead", "100%")) as process:
+        command = running(arguments(file, sink, *LATE, "--max_dead", "100%"))
+        with psycopg.connect(sink) as other, command as process:
+            other.execute("INSERT INTO events VALUES (%s, 1)", (held,))
             wait_for_rows(process, sink, rows + 1)
             process.kill()
-        assert 0 < count_rows(sink) < expected["inserted"], f"kill {kill + 1} was in the middle"
+            process.wait()
+            other.rollback()
+        assert 0 < count_rows(sink) < expected["inserted"], f"the kill at {held} was in the middle"
     before = settled(sink)
     summary = ingested(file, sink, *LATE, "--max_dead", "100%")
     after = settled(sink)
